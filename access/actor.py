@@ -1,0 +1,47 @@
+"""Who asks: pure dataclasses, made by authentication, read by everything else."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ActorKind = Literal["person", "system", "duty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an actor may list by where it works.
+
+    Parameters
+    ----------
+    department_id, unit_id, provider_id : int or None
+        The active department and the units above it; None for a region-wide system.
+    region_wide : bool
+        True for acceptance and migration tools only.
+    """
+
+    department_id: int | None = None
+    unit_id: int | None = None
+    provider_id: int | None = None
+    region_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person under one active assignment, or a system.
+
+    `subject` is stable and safe for logs (user name or client name); `permissions` are the words
+    store, read, delete for systems and the codenames of the assignment's role for people.
+    """
+
+    kind: ActorKind
+    subject: str
+    scope: Scope
+    permissions: frozenset[str]
+    subject_id: int | None = None
+    assignment_id: int | None = None
+    department_hsa_id: str = ""
+    purpose: str = "care"
+    address: str = ""
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the actor holds the permission word."""
+        return permission in self.permissions

@@ -1,0 +1,38 @@
+"""The access log: values, no keys, because the log outlives the rows it speaks of."""
+
+from django.db import models
+
+
+class AuditEvent(models.Model):
+    """One thing that somebody did, written before the answer is sent."""
+
+    recorded_at = models.DateTimeField(db_index=True)
+    action = models.CharField(max_length=20)
+    outcome = models.CharField(max_length=20)
+    actor = models.CharField(max_length=200)
+    actor_kind = models.CharField(max_length=10)
+    assignment_id = models.BigIntegerField(null=True)
+    department_hsa_id = models.CharField(max_length=64, blank=True)
+    purpose = models.CharField(max_length=20, blank=True)
+    door = models.CharField(max_length=20, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    patient_id = models.BigIntegerField(null=True, db_index=True)
+    study_instance_uid = models.CharField(max_length=64, blank=True, db_index=True)
+    rule = models.CharField(max_length=10, blank=True)
+    detail = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.recorded_at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.outcome}"
+
+
+class AccessSpan(models.Model):
+    """What followed a first access within its window: counts only."""
+
+    event = models.OneToOneField(AuditEvent, models.CASCADE, related_name="span", db_constraint=False)
+    instances = models.PositiveIntegerField(default=0)
+    frames = models.PositiveIntegerField(default=0)
+    bytes_sent = models.BigIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"span of event {self.event_id}"

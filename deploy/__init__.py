@@ -1,0 +1,1 @@
+"""Composition root: settings, URLs, processes, duties, management commands. May import everything."""

@@ -1,0 +1,1 @@
+"""Settings profiles: base, embedded, production, test."""

@@ -1,0 +1,15 @@
+"""One machine, one command: SQLite, a directory, local accounts, loopback."""
+
+import os
+
+from deploy.settings.base import *  # noqa: F403
+from deploy.settings.base import SAMSYN_HOME
+from deploy.settings.databases import sqlite
+from deploy.settings.secret import read_or_make_secret_key
+
+PROFILE = "embedded"
+SECRET_KEY = os.environ.get("SAMSYN_SECRET_KEY") or read_or_make_secret_key(SAMSYN_HOME / "secret.key")
+DATABASES = {"default": sqlite(SAMSYN_HOME / "samsyn.sqlite3")}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+CELERY_BROKER_URL = ""

@@ -1,0 +1,21 @@
+"""Behind nginx: PostgreSQL, Redis, Celery; every secret from the environment."""
+
+import os
+
+from deploy.settings.base import *  # noqa: F403
+from deploy.settings.databases import postgresql
+
+PROFILE = "production"
+SECRET_KEY = os.environ["SAMSYN_SECRET_KEY"]
+DATABASES = {"default": postgresql(os.environ["SAMSYN_DATABASE_URL"])}
+REDIS_URL = os.environ["SAMSYN_REDIS_URL"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CELERY_BROKER_URL = REDIS_URL
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+ALLOWED_HOSTS = os.environ.get("SAMSYN_ALLOWED_HOSTS", "127.0.0.1,localhost").split(",")
+CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("SAMSYN_TRUSTED_ORIGINS", "").split(",") if o]
+if os.environ.get("SAMSYN_TLS", "on") == "on":
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31536000
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -1,0 +1,22 @@
+"""The test suite: SQLite in a file, or PostgreSQL when SAMSYN_TEST_POSTGRES gives its address."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_home = Path(os.environ.setdefault("SAMSYN_HOME", tempfile.mkdtemp(prefix="samsyn-test-")))
+
+from deploy.settings.base import *  # noqa: E402, F403
+from deploy.settings.databases import postgresql, sqlite  # noqa: E402
+
+PROFILE = "embedded"
+SECRET_KEY = "only for tests"  # noqa: S105
+if os.environ.get("SAMSYN_TEST_POSTGRES"):
+    DATABASES = {"default": postgresql(os.environ["SAMSYN_TEST_POSTGRES"], pool_size=0)}
+else:
+    _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    DATABASES = {"default": sqlite(_home / _worker / "samsyn.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": str(_home / _worker / "test.sqlite3")}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CELERY_BROKER_URL = ""

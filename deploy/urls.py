@@ -1,0 +1,3 @@
+"""All routes, listed once."""
+
+urlpatterns: list = []

@@ -1,0 +1,1 @@
+"""The clinician portal: pages, templates, static files. May import repository, registry and access."""

@@ -1,0 +1,10 @@
+"""What every page's frame needs."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Template context of the page frame."""
+    return {"product_name": "Samsyn"}

@@ -1,0 +1,1 @@
+"""Patients, studies, documents, consent, subscriptions: metadata and identity. May import access."""

@@ -1,0 +1,37 @@
+"""What a department wants, and where its system listens."""
+
+from access.models import Department
+from django.db import models
+
+
+class Destination(models.Model):
+    """Where a department's system listens: a STOW-RS address and a token for it."""
+
+    department = models.ForeignKey(Department, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=100)
+    url = models.URLField(max_length=400, help_text="STOW-RS address of the system, ending in /studies")
+    token_sealed = models.TextField(blank=True, help_text="Bearer token, encrypted")
+    max_parallel = models.PositiveSmallIntegerField(default=2)
+    active = models.BooleanField(default=True)
+    consecutive_failures = models.PositiveIntegerField(default=0)
+    open_until = models.DateTimeField(null=True, help_text="Breaker: no attempt before this moment")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["department", "name"], name="destination_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(models.Model):
+    """A department's standing wish: these modalities, to that destination. No modality means all."""
+
+    department = models.ForeignKey(Department, models.CASCADE, related_name="+")
+    destination = models.ForeignKey(Destination, models.CASCADE, related_name="subscriptions")
+    modalities = models.JSONField(default=list)
+    priority = models.CharField(max_length=8, default="normal")
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{'/'.join(self.modalities) or 'all'} to {self.destination}"

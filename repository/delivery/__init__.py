@@ -1,0 +1,1 @@
+"""Deliveries: plan, claim, send. The database is the queue."""

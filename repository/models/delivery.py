@@ -1,0 +1,73 @@
+"""Deliveries: one study on its way to one destination."""
+
+from django.db import models
+from registry.models import Destination, Study
+
+
+class Delivery(models.Model):
+    """One study to one destination in one generation.
+
+    States: ready -> leased -> sending -> delivered; leased and sending fall back to ready; dead when
+    the error is permanent or the deadline has passed; withdrawn when the decision turned.
+    Every write of a worker names its `lease_token`.
+    """
+
+    study = models.ForeignKey(Study, models.CASCADE, related_name="deliveries")
+    destination = models.ForeignKey(Destination, models.PROTECT, related_name="deliveries")
+    generation = models.PositiveIntegerField()
+    priority = models.CharField(max_length=8, default="normal")
+    priority_rank = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=12, default="ready")
+    reason = models.TextField(blank=True, help_text="Plain sentence: why it is in this state")
+    subscription_ids = models.JSONField(default=list)
+    planned_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    deadline_at = models.DateTimeField()
+    lease_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    delivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "destination", "generation"], name="delivery_once"),
+        ]
+        indexes = [
+            models.Index(fields=["state", "priority_rank", "not_before"], name="delivery_claim"),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk} {self.state}"
+
+
+class DeliveryItem(models.Model):
+    """One instance of a delivery: only what is not yet there is sent again."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="items")
+    sop_instance_uid = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, default="waiting")
+    status = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["delivery", "sop_instance_uid"], name="item_once")]
+
+    def __str__(self) -> str:
+        return f"{self.sop_instance_uid} {self.state}"
+
+
+class Attempt(models.Model):
+    """One try at one delivery, as it went."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempt_rows")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=100)
+    instances_ok = models.PositiveIntegerField(default=0)
+    instances_failed = models.PositiveIntegerField(default=0)
+    bytes_sent = models.BigIntegerField(default=0)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    error_class = models.CharField(max_length=20, blank=True)
+    error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"attempt {self.pk} of delivery {self.delivery_id}"

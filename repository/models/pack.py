@@ -1,0 +1,26 @@
+"""The row that decides between a store and a sweep."""
+
+from django.db import models
+
+
+class Pack(models.Model):
+    """One pack key. A store inserts `live`, a sweep inserts `condemned`: the primary key lets one win."""
+
+    LIVE = "live"
+    CONDEMNED = "condemned"
+    GONE = "gone"
+
+    key = models.CharField(max_length=80, primary_key=True)
+    state = models.CharField(max_length=10)
+    size_bytes = models.BigIntegerField(default=0)
+    study_instance_uid = models.CharField(max_length=64, blank=True)
+    written_at = models.DateTimeField()
+    condemned_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["condemned_at"], name="pack_condemned", condition=models.Q(state="condemned"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.state}"

@@ -1,0 +1,1 @@
+"""Where packs lie: a directory or a bucket behind one interface."""
