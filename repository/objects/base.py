@@ -2,10 +2,10 @@
 
 Two families of errors, and the caller's duty for each:
 
-- `InvalidKey`, `ObjectExists`, `UnknownObject`, `TruncatedObject`: the answer is certain. Trying again with the same key
-  gives the same answer.
-- `OSError` of any other kind: the device or the service failed, is full or is out of reach. Nothing is known about what
-  was written; try again later with a *new* key and leave the old one to the sweep.
+- `InvalidKey`, `ObjectExists`, `UnknownObject`, `TruncatedObject`: the answer is certain. Trying again with
+  the same key gives the same answer.
+- `OSError` of any other kind: the device or the service failed, is full or is out of reach. Nothing is known
+  about what was written; try again later with a *new* key and leave the old one to the sweep.
 """
 
 import re
@@ -33,7 +33,7 @@ class UnknownObject(FileNotFoundError):
 
 
 class TruncatedObject(OSError):
-    """The object ends before the asked range does: it is damaged or still being written. Do not retry; raise the alarm."""
+    """The object ends before the asked range does: damaged or unfinished. Raise the alarm, no retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ObjectReader(Protocol):
 
     @property
     def preferred_read_bytes(self) -> int:
-        """How much one `read_at` should ask for in a sequential read: a round trip costs more than a system call."""
+        """How much one `read_at` should ask for in a sequential read; more where a read is a round trip."""
         ...
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -87,12 +87,12 @@ class ObjectReader(Protocol):
 
 
 class ObjectStore(Protocol):
-    """Named byte strings that are written once. There is no rename: a row in the database publishes an object."""
+    """Named byte strings, written once. There is no rename: a row in the database publishes an object."""
 
     def create(self, key: str) -> BinaryIO:
         """Open a new object for writing and for reading back; the caller closes it.
 
-        The file is unbuffered and has a descriptor (`fileno()`), so that a pack can be written, patched and mapped.
+        The file is unbuffered and has a descriptor (`fileno()`): a pack is written, patched and mapped.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove an object; a missing one is no error. Whoever has it open may go on reading where the store allows it."""
+        """Remove an object; a missing one is no error. Readers that have it open may lose it or keep it."""
         ...
 
     def keys(self, prefix: str = "") -> Iterator[StoredKey]:

@@ -24,13 +24,13 @@ class LocalObjectReader:
         self.size_bytes = os.fstat(descriptor).st_size
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes that begin at `offset`; raises `TruncatedObject` when the file ends before."""
+        """Read exactly `length` bytes from `offset` on; raises `TruncatedObject` when the file is shorter."""
         data = os.pread(self._descriptor, length, offset)
         while len(data) < length:
             more = os.pread(self._descriptor, length - len(data), offset + len(data))
             if not more:
                 raise TruncatedObject(
-                    f"object {self.key} ends at byte {offset + len(data)}; {length} bytes at {offset} were asked for"
+                    f"object {self.key} ends at byte {offset + len(data)}, wanted {length} bytes at {offset}"
                 )
             data += more
         return data
@@ -57,7 +57,7 @@ class LocalObjectStore:
         self._root = root
 
     def create(self, key: str) -> BinaryIO:
-        """Open a new file, readable and writable, with its folders made; raises `ObjectExists`, `InvalidKey`."""
+        """Open a new file for reading and writing, folders made; raises `ObjectExists`, `InvalidKey`."""
         path = self._path_of(key)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ class LocalObjectStore:
         return os.fdopen(descriptor, "r+b", buffering=0)
 
     def sync(self, key: str) -> None:
-        """Flush the folder that names the file and the folders above it: a new folder is a name in its parent."""
+        """Flush the folder that names the file and those above it: a new folder is a name in its parent."""
         folder = self._path_of(key).parent
         while True:
             _sync_folder(folder)

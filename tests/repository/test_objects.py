@@ -1,0 +1,169 @@
+"""The contract of an object store; a new implementation joins by one more entry in `STORES`."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from repository.objects.base import (
+    InvalidKey,
+    ObjectExists,
+    ObjectStore,
+    TruncatedObject,
+    UnknownObject,
+    validate_key,
+)
+from repository.objects.local import LocalObjectStore
+
+STORES: dict[str, Callable[[Path], ObjectStore]] = {"local": LocalObjectStore}
+
+
+@pytest.fixture(params=sorted(STORES))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return STORES[request.param](tmp_path)
+
+
+def put(store: ObjectStore, key: str, data: bytes) -> None:
+    with store.create(key) as file:
+        file.write(data)
+    store.sync(key)
+
+
+def test_what_was_written_is_read_by_range(store: ObjectStore) -> None:
+    data = bytes(range(256)) * 3000
+    put(store, "packs/ab/one.pack", data)
+    with store.open("packs/ab/one.pack") as reader:
+        assert (reader.key, reader.size_bytes) == ("packs/ab/one.pack", len(data))
+        assert reader.read_at(0, len(data)) == data
+        assert reader.read_at(1000, 17) == data[1000:1017]
+        assert reader.read_at(len(data) - 1, 1) == data[-1:]
+        assert reader.read_at(len(data), 0) == b""
+        assert reader.preferred_read_bytes > 0
+    assert store.size("packs/ab/one.pack") == len(data)
+
+
+def test_a_range_past_the_end_is_an_error_not_a_short_answer(store: ObjectStore) -> None:
+    put(store, "packs/ab/one.pack", b"0123456789")
+    with (
+        store.open("packs/ab/one.pack") as reader,
+        pytest.raises(TruncatedObject, match=r"one\.pack ends at byte 10"),
+    ):
+        reader.read_at(5, 6)
+
+
+def test_a_new_object_can_be_patched_and_read_back_through_its_descriptor(store: ObjectStore) -> None:
+    with store.create("packs/ab/one.pack") as file:
+        file.write(b"0123456789")
+        os.pwrite(file.fileno(), b"xy", 3)
+        assert os.pread(file.fileno(), 10, 0) == b"012xy56789"
+        os.ftruncate(file.fileno(), 6)
+    with store.open("packs/ab/one.pack") as reader:
+        assert reader.read_at(0, reader.size_bytes) == b"012xy5"
+
+
+def test_an_object_is_never_overwritten(store: ObjectStore) -> None:
+    put(store, "packs/ab/one.pack", b"first")
+    with pytest.raises(ObjectExists, match=r"packs/ab/one\.pack"):
+        store.create("packs/ab/one.pack")
+    with store.open("packs/ab/one.pack") as reader:
+        assert reader.read_at(0, reader.size_bytes) == b"first"
+
+
+@pytest.mark.parametrize("key", ["packs/ab/none.pack", "packs", "packs/ab/one.pack/below"])
+def test_an_unknown_object_is_named_in_every_question(store: ObjectStore, key: str) -> None:
+    put(store, "packs/ab/one.pack", b"x")
+    if key == "packs":
+        key = "nothing"
+    for ask in (store.open, store.size, store.modified_at):
+        with pytest.raises(UnknownObject, match=key):
+            ask(key)
+
+
+def test_deleting_removes_and_twice_is_no_error(store: ObjectStore) -> None:
+    put(store, "packs/ab/one.pack", b"x")
+    store.delete("packs/ab/one.pack")
+    store.delete("packs/ab/one.pack")
+    assert list(store.keys("")) == []
+    put(store, "packs/ab/one.pack", b"again")
+    assert store.size("packs/ab/one.pack") == 5
+
+
+def test_listing_is_by_prefix_in_key_order_with_size_and_time(store: ObjectStore) -> None:
+    sizes = {
+        "packs/ab/2.pack": 2,
+        "packs/ab/1.pack": 1,
+        "packs/ab.pack": 4,
+        "packs/b/3.pack": 3,
+        "lost/ab/5": 5,
+    }
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    for key, size in sizes.items():
+        put(store, key, b"x" * size)
+    assert [stored.key for stored in store.keys("")] == sorted(sizes)
+    assert [stored.key for stored in store.keys("packs/")] == sorted(
+        key for key in sizes if key.startswith("packs/")
+    )
+    assert [stored.key for stored in store.keys("packs/ab")] == sorted(
+        k for k in sizes if k.startswith("packs/ab")
+    )
+    assert [stored.key for stored in store.keys("packs/ab/1")] == ["packs/ab/1.pack"]
+    assert list(store.keys("documents/")) == []
+    for stored in store.keys(""):
+        assert stored.size_bytes == sizes[stored.key]
+        assert stored.modified_at >= before
+        assert stored.modified_at == store.modified_at(stored.key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "/",
+        "/packs/a",
+        "packs/",
+        "packs//a",
+        "../a",
+        "packs/../a",
+        "packs/..",
+        ".hidden",
+        "packs/.a",
+        "a\\b",
+        "å",
+        "a b",
+        "a\n",
+        "packs/a\x00",
+        "-rf",
+        "x" * 513,
+    ],
+)
+def test_keys_that_could_leave_the_store_are_refused_by_every_method(store: ObjectStore, key: str) -> None:
+    for ask in (store.create, store.open, store.size, store.delete, store.sync, store.modified_at):
+        with pytest.raises(InvalidKey):
+            ask(key)
+
+
+def test_a_good_key_is_returned_as_it_is() -> None:
+    assert validate_key("journal/2025-03-01/01jz.jsonl") == "journal/2025-03-01/01jz.jsonl"
+
+
+def test_closing_twice_is_no_error_and_reading_afterwards_is(store: ObjectStore) -> None:
+    put(store, "packs/ab/one.pack", b"x")
+    reader = store.open("packs/ab/one.pack")
+    reader.close()
+    reader.close()
+    with pytest.raises(OSError):
+        reader.read_at(0, 1)
+
+
+def test_a_local_store_follows_no_links_out_of_its_root(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    root = tmp_path / "objects"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to(tmp_path)
+    store = LocalObjectStore(root)
+    assert list(store.keys("")) == []
+    with pytest.raises(OSError):
+        store.open("link")
