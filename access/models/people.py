@@ -12,7 +12,8 @@ class User(AbstractUser):
     hsa_id = models.CharField(max_length=64, blank=True)
     language = models.CharField(max_length=5, blank=True)
     password_is_initial = models.BooleanField(
-        default=False, help_text="Set by the system and printed: the server stays on loopback while one exists."
+        default=False,
+        help_text="Set by the system and printed: the server stays on loopback while one exists.",
     )
 
     class Meta(AbstractUser.Meta):

@@ -1,13 +1,13 @@
 """What could not be taken as it came and waits for a person."""
 
-from access.models import Department
 from django.db import models
 
+from access.models import Department
 from registry.models.imaging import Study
 
 
 class Conflict(models.Model):
-    """A disagreement. Kinds: `demographics`, `other_patient` (known study), `other_bytes` (known instance)."""
+    """A disagreement. Kinds: `demographics`, `no_identity`, `other_patient`, `other_bytes`."""
 
     kind = models.CharField(max_length=20)
     study = models.ForeignKey(Study, models.CASCADE, related_name="conflicts")

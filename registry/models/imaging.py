@@ -4,10 +4,10 @@ Columns are DICOM keywords in snake case and hold the attribute's text as DICOM 
 `YYYYMMDD`), so that comparison and order are those of the standard.
 """
 
-from access.models import CareProvider, CareUnit, Department
 from django.db import models
 from django.db.models import F, Q
 
+from access.models import CareProvider, CareUnit, Department
 from registry.models.patient import Patient
 
 
@@ -32,7 +32,9 @@ class Study(models.Model):
     patient_name = models.CharField(max_length=324, blank=True)
     patient_name_folded = models.CharField(max_length=324, blank=True)
     patient_id = models.CharField(max_length=64, blank=True)
-    patient_id_normal = models.CharField(max_length=64, blank=True, help_text="12 digits for national numbers")
+    patient_id_normal = models.CharField(
+        max_length=64, blank=True, help_text="12 digits for national numbers"
+    )
     issuer_of_patient_id = models.CharField(max_length=64, blank=True)
     patient_birth_date = models.CharField(max_length=16, blank=True)
     patient_sex = models.CharField(max_length=16, blank=True)
@@ -59,7 +61,9 @@ class Study(models.Model):
     class Meta:
         indexes = [
             models.Index(F("study_date").desc(), F("study_time").desc(), F("id").desc(), name="study_newest"),
-            models.Index(fields=["accession_number"], name="study_accession", condition=~Q(accession_number="")),
+            models.Index(
+                fields=["accession_number"], name="study_accession", condition=~Q(accession_number="")
+            ),
             models.Index(fields=["patient_id_normal"], name="study_patient_id"),
             models.Index(fields=["patient_name_folded"], name="study_patient_name"),
         ]
@@ -110,6 +114,7 @@ class Segment(models.Model):
     series = models.ForeignKey(Series, models.CASCADE, related_name="segments")
     pack_key = models.CharField(max_length=80, db_index=True)
     metadata = models.BinaryField()
+    metadata_instances = models.PositiveIntegerField(help_text="Instances in the document, seen or not")
     has_bulk_uris = models.BooleanField(default=False)
 
     class Meta:
@@ -171,7 +176,11 @@ class Home(models.Model):
         constraints = [models.UniqueConstraint(fields=["study", "department", "modality"], name="home_once")]
         indexes = [
             models.Index(
-                "provider", F("study_date").desc(), F("study_time").desc(), F("study").desc(), name="home_provider"
+                "provider",
+                F("study_date").desc(),
+                F("study_time").desc(),
+                F("study").desc(),
+                name="home_provider",
             ),
             models.Index(
                 "provider",
@@ -182,7 +191,11 @@ class Home(models.Model):
                 name="home_provider_modality",
             ),
             models.Index(
-                "department", F("study_date").desc(), F("study_time").desc(), F("study").desc(), name="home_department"
+                "department",
+                F("study_date").desc(),
+                F("study_time").desc(),
+                F("study").desc(),
+                name="home_department",
             ),
         ]
 

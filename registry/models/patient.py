@@ -1,7 +1,8 @@
 """Patients and their identifiers by issuer."""
 
-from access.models import Department
 from django.db import models
+
+from access.models import Department
 
 
 class Patient(models.Model):

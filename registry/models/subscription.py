@@ -1,7 +1,8 @@
 """What a department wants, and where its system listens."""
 
-from access.models import Department
 from django.db import models
+
+from access.models import Department
 
 
 class Destination(models.Model):

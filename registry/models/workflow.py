@@ -1,8 +1,8 @@
 """Orders, reports as chains of versions, encounters."""
 
-from access.models import Department
 from django.db import models
 
+from access.models import Department
 from registry.models.imaging import Study
 from registry.models.patient import Patient
 

@@ -1,0 +1,205 @@
+"""Which issuer a number has, and which patient stands behind it.
+
+The issuer is decided per number: an explicit one, else the department's ordered rules. A Swedish
+national number is one number however it is written: 10 or 12 digits, hyphen, plus sign, spaces.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import IntegrityError, transaction
+
+from registry.models import IssuerRule, Patient, PatientIdentifier
+from registry.names import fold_accents, fold_name
+
+PERSONNUMMER_OID = "1.2.752.129.2.1.3.1"
+SAMORDNINGSNUMMER_OID = "1.2.752.129.2.1.3.3"
+NATIONAL_OIDS = (PERSONNUMMER_OID, SAMORDNINGSNUMMER_OID)
+COORDINATION_DAY_OFFSET = 60
+_DIGITS = re.compile(r"(\d{2})?(\d{6})([-+]?)(\d{4})")
+_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientNumber:
+    """A number with its issuer decided; `value` is 12 digits for national numbers, empty when there is none."""
+
+    value: str
+    issuer: str
+    is_national: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Demographics:
+    """What a source says about a person, as DICOM text."""
+
+    patient_name: str = ""
+    patient_birth_date: str = ""
+    patient_sex: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a department's issuer rules; see `IssuerRule`."""
+
+    kind: str
+    pattern: str
+    issuer: str
+
+
+def normalise_national(text: str, birth_date: str = "", today: date | None = None) -> PatientNumber | None:
+    """Read a personnummer or samordningsnummer; None when it is not a valid one.
+
+    A ten-digit number takes the century of `birth_date` (`YYYYMMDD`) where the rest agrees, else the
+    latest one that is not in the future, a hundred years earlier with a plus sign.
+    """
+    match = _DIGITS.fullmatch(re.sub(r"\s", "", text))
+    if match is None:
+        return None
+    century, six, sign, four = match.groups()
+    day = int(six[4:])
+    is_coordination = day > COORDINATION_DAY_OFFSET
+    month_day = six[2:4] + f"{day - COORDINATION_DAY_OFFSET if is_coordination else day:02d}"
+    if luhn_digit(six + four[:3]) != four[3]:
+        return None
+    today = today or date.today()  # noqa: DTZ011 (a birth date has no time zone)
+    year = int(century + six[:2]) if century else _guess_year(six, sign, month_day, birth_date, today)
+    if not _is_date(year, month_day) or date(year, int(month_day[:2]), int(month_day[2:])) > today:
+        return None
+    issuer = SAMORDNINGSNUMMER_OID if is_coordination else PERSONNUMMER_OID
+    return PatientNumber(f"{year:04d}{six[2:]}{four}", issuer, is_national=True)
+
+
+def luhn_digit(nine: str) -> str:
+    """Compute the check digit of nine digits."""
+    total = 0
+    for index, char in enumerate(nine):
+        digit = int(char) * (2 - index % 2)
+        total += digit // 10 + digit % 10
+    return str(-total % 10)
+
+
+def decide_issuer(
+    number: str, explicit_issuer: str, rules: Sequence[Rule], birth_date: str = ""
+) -> PatientNumber:
+    """Decide the issuer of a number as received.
+
+    Parameters
+    ----------
+    explicit_issuer : str
+        OID or text the source named, or empty.
+    rules : sequence of Rule
+        In order. `ignore` drops an explicit issuer that matches its pattern, for sources known to send a
+        wrong one; `national`, `pattern` and `local` give an issuer to a number that has none.
+    """
+    text = number.strip()
+    if not text:
+        return PatientNumber("", "")
+    if explicit_issuer and not any(
+        rule.kind == "ignore" and re.fullmatch(rule.pattern, explicit_issuer) for rule in rules
+    ):
+        national = normalise_national(text, birth_date) if explicit_issuer in NATIONAL_OIDS else None
+        return national or PatientNumber(text, explicit_issuer)
+    for rule in rules:
+        if rule.kind == "national":
+            national = normalise_national(text, birth_date)
+            if national is not None:
+                return national
+        elif rule.kind == "local" or (rule.kind == "pattern" and re.fullmatch(rule.pattern, text)):
+            return PatientNumber(text, rule.issuer)
+    return normalise_national(text, birth_date) or PatientNumber(text, "")
+
+
+def rules_of(department_id: int | None) -> tuple[Rule, ...]:
+    """Read a department's issuer rules in order."""
+    rows = IssuerRule.objects.filter(department=department_id).order_by("position") if department_id else ()
+    return tuple(Rule(row.kind, row.pattern, row.issuer) for row in rows)
+
+
+def is_oid(text: str) -> bool:
+    """Tell whether a text is an object identifier."""
+    return bool(_OID.fullmatch(text))
+
+
+def find_or_create_patient(number: PatientNumber, demographics: Demographics) -> Patient:
+    """Return the patient behind a number, making the row on first sight; call it in a transaction.
+
+    A patient without a number is always a new row: nothing says that two of them are one.
+    """
+    if not number.value:
+        return _create_patient(demographics)
+    known = find_patient(number)
+    if known is not None:
+        return known
+    try:
+        with transaction.atomic():
+            patient = _create_patient(demographics)
+            PatientIdentifier.objects.create(
+                patient=patient, value=number.value, issuer=number.issuer, is_national=number.is_national
+            )
+            return patient
+    except IntegrityError:  # somebody else made it meanwhile
+        known = find_patient(number)
+        if known is None:
+            raise
+        return known
+
+
+def find_patient(number: PatientNumber) -> Patient | None:
+    """Return the patient who has this number under this issuer."""
+    row = (
+        PatientIdentifier.objects.filter(value=number.value, issuer=number.issuer)
+        .select_related("patient")
+        .first()
+    )
+    return row.patient if row else None
+
+
+def disagreements(known: Demographics, received: Demographics) -> tuple[str, ...]:
+    """Name the attributes in which two descriptions of one person disagree; what is missing does not.
+
+    Names compare by family and first given name, without case and accents: sources drop both.
+    """
+    found = []
+    if known.patient_name and received.patient_name and _key(known) != _key(received):
+        found.append("PatientName")
+    for keyword in ("patient_birth_date", "patient_sex"):
+        ours, theirs = getattr(known, keyword), getattr(received, keyword)
+        if ours and theirs and ours != theirs:
+            found.append("PatientBirthDate" if keyword == "patient_birth_date" else "PatientSex")
+    return tuple(found)
+
+
+def _key(person: Demographics) -> tuple[str, str]:
+    family, _, rest = fold_accents(person.patient_name.split("=", 1)[0]).partition("^")
+    given = rest.split("^", 1)[0].split()
+    return family.strip(), given[0] if given else ""
+
+
+def _create_patient(demographics: Demographics) -> Patient:
+    return Patient.objects.create(
+        patient_name=demographics.patient_name,
+        patient_name_folded=fold_name(demographics.patient_name),
+        patient_birth_date=demographics.patient_birth_date[:8],
+        patient_sex=demographics.patient_sex,
+    )
+
+
+def _guess_year(six: str, sign: str, month_day: str, birth_date: str, today: date) -> int:
+    yy = int(six[:2])
+    if len(birth_date) == 8 and birth_date[2:] == six[:2] + month_day and birth_date.isdigit():
+        return int(birth_date[:4])
+    year = today.year - today.year % 100 + yy
+    if (year, int(month_day[:2]), int(month_day[2:])) > (today.year, today.month, today.day):
+        year -= 100
+    return year - 100 if sign == "+" else year
+
+
+def _is_date(year: int, month_day: str) -> bool:
+    try:
+        date(year, int(month_day[:2]), int(month_day[2:]))
+    except ValueError:
+        return False
+    return True
