@@ -30,4 +30,4 @@ fi
 
 say "installing $lock_file into .venv"
 # --only-binary: every pinned package has a wheel for the platforms we support; a compiler must not be needed.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock_file"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock_file"
