@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Exam:
     """One kind of examination.
 
-    `body_region` and `anatomy_code` (SNOMED CT) are the truth that harmonising must find; `weight` is how common the
-    kind is; `subscriber` is the clinic that wants it; `field_of_view_mm` and `depth_mm` are what the picture covers.
+    `body_region` and `anatomy_code` (SNOMED CT) are the truth that harmonising must find; `weight` is how
+    common the kind is; `subscriber` is the clinic that wants it; `field_of_view_mm` and `depth_mm` are what
+    the picture covers.
     """
 
     kind: str

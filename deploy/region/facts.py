@@ -1,4 +1,4 @@
-"""What a region consists of: the truth that the DICOM files are made from and that a server can be held against."""
+"""What a region consists of: the truth behind the DICOM files, which a server can be held against."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -19,16 +19,17 @@ class InvalidRegionSize(ValueError):
 class RegionSize:
     """How large a region to plan.
 
-    `slices` is the number of images in a CT or MR series, `size_px` rows and columns of CT, MR and ultrasound
-    (radiographs get twice that), `frames` the length of an ultrasound clip, `years` the length of the history that
-    ends with `until_year`. `report_share` and `pdf_share` are shares of the studies; `with_manifests` adds an XDS-I
-    manifest to every study; `with_quirks` adds names in capitals without Å, Ä, Ö and patients under reserve numbers.
+    `slices` is the number of images in a CT or MR series, `size_px` the rows of CT, MR and ultrasound images
+    (radiographs get twice that), `frames` the length of an ultrasound clip, `years` the length of the history
+    that ends with `until_year`. `report_share` and `pdf_share` are shares of the studies; `with_manifests`
+    adds an XDS-I manifest to every study; `with_quirks` adds names in capitals without Å, Ä, Ö and patients
+    under reserve numbers.
     """
 
     patients: int = 40
     studies: int = 120
-    slices: int = 20
-    size_px: int = 192
+    slices: int = 18
+    size_px: int = 256
     frames: int = 12
     years: int = 6
     seed: int = 1
@@ -60,7 +61,7 @@ class RegionSize:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A person of the region; `personal_number` has twelve digits, `reserve_number` stands for it before it is known."""
+    """A person of the region; `personal_number` has twelve digits."""
 
     index: int
     personal_number: str
@@ -73,7 +74,7 @@ class Patient:
     blocked_at: Hospital | None = None
 
     def local_number_at(self, hospital: Hospital) -> str:
-        """Name the record number the hospital gave the patient; its letters keep it apart from a personal number."""
+        """Name the hospital's own record number; its letters keep it apart from a personal number."""
         return f"{hospital.code}-{1000 + self.index:06d}"
 
     def reserve_number_at(self, hospital: Hospital) -> str:
@@ -122,7 +123,7 @@ class ReportVersion:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study that was made: `prior_number` counts the patient's earlier studies, `reports` are oldest first."""
+    """A study that was made: `prior_number` counts the earlier ones, `reports` are oldest first."""
 
     study_instance_uid: str
     accession_number: str
@@ -152,7 +153,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A department's wish: studies of these kinds whose patient has this home hospital, wherever they were made."""
+    """A department's wish: studies of these kinds of the hospital's own patients, wherever they were made."""
 
     department: Department
     hospital: Hospital

@@ -1,7 +1,7 @@
 """Fictional people: personal identity numbers nobody holds, and names to go with them.
 
-The numbers have a birth date from 1890 to 1899, an individual number from 980 up and a correct check digit: the pattern
-that the Swedish Tax Agency publishes as test numbers. Anybody born then would be past 125 years.
+The numbers have a birth date from 1890 to 1899, an individual number from 980 up and a correct check digit:
+the pattern that the Swedish Tax Agency publishes as test numbers. Anybody born then would be past 125 years.
 """
 
 import datetime as dt
@@ -25,9 +25,9 @@ MEN = (
     "Mårten", "Erik", "Torbjörn", "Kjell", "Jöns", "Olof", "Ragnar", "Anders", "Hjalmar", "Sixten",
 )  # fmt: skip
 SURNAMES = (
-    "Åkerström", "Öberg", "Ängström", "Sjögren", "Lindqvist", "Björklund", "Håkansson", "Nordström", "Bäckman",
+    "Åkerström", "Öberg", "Ängström", "Sjögren", "Lindqvist", "Björklund", "Håkansson", "Nordström",
     "Göransson", "Ekström", "Ståhl", "Hällgren", "Östlund", "Pålsson", "Grönvall", "Märlind", "Söderhjälm",
-    "Åhlén", "von Härdsköld", "Jönsson", "Mörk", "Törnqvist", "Väring", "Lööf", "Ödeblad",
+    "Åhlén", "von Härdsköld", "Jönsson", "Mörk", "Törnqvist", "Väring", "Lööf", "Ödeblad", "Bäckman",
 )  # fmt: skip
 
 
@@ -86,12 +86,12 @@ def make_personal_number(index: int, *, woman: bool) -> tuple[str, dt.date]:
 def format_personal_number(twelve_digits: str, style: NumberStyle) -> str:
     """Write a number as a system writes it.
 
-    Ten digits do not say the century; the plus sign is how a person past a hundred years is told from a young one.
+    Ten digits do not say the century: it takes the birth date to tell.
     """
     if style is NumberStyle.HYPHEN:
         return f"{twelve_digits[:8]}-{twelve_digits[8:]}"
     if style is NumberStyle.TEN_DIGITS:
-        return f"{twelve_digits[2:8]}+{twelve_digits[8:]}"
+        return twelve_digits[2:]
     return twelve_digits
 
 

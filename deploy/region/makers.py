@@ -1,12 +1,12 @@
 """The four makers whose systems the region bought, and the habits each of them has.
 
-As in life: everyone has its own procedure codes, body-part words and accession numbers, and only one of the four says
-correctly who issued a patient's number. A registry has to see through all of it.
+As in life: everyone has its own procedure codes, body-part words and accession numbers, and only one of the
+four says correctly who issued a patient's number. A registry has to see through all of it.
 """
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from deploy.region.identities import NumberStyle
@@ -33,8 +33,8 @@ class Procedure:
 class Maker:
     """A maker of radiology systems and its habits.
 
-    `format_accession(hospital code, day, number within the year, number within the day)` writes an accession number;
-    only `NORRSKEN` makes numbers that are unique in the region.
+    `format_accession(hospital code, day, number in the year, number in the day)` writes an accession number;
+    only those of `NORRSKEN` are unique in the region.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Maker:
     number_style: NumberStyle
     stated_issuer: StatedIssuer
     format_accession: Callable[[str, dt.date, int, int], str]
-    procedures: dict[str, Procedure]
+    procedures: dict[str, Procedure] = field(hash=False)
 
 
 def _procedures(table: str) -> dict[str, Procedure]:

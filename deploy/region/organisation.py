@@ -1,4 +1,4 @@
-"""Who gives care in the region: two care providers, ten hospitals as their care units, eight departments in each."""
+"""Who gives care in the region: two care providers, their ten hospitals, eight departments in each."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Decide what a region consists of: its people, which studies they had where and when, who asked and who answered."""
+"""Decide what a region consists of: its people, their studies, who asked for them and who reported."""
 
 import dataclasses
 import datetime as dt
@@ -80,7 +80,7 @@ def _plan_patient(seeds: Seeds, hospitals: Sequence[Hospital], index: int) -> Pa
 
 
 def _mark_secrets(people: tuple[Patient, ...], visits: Sequence[_Visit]) -> tuple[Patient, ...]:
-    """Give about one in a hundred a protected identity, and let two in a hundred block a hospital they visited.
+    """Give one in a hundred a protected identity, and let two in a hundred block a hospital they visited.
 
     At least one of each, so that a small region shows them too.
     """
@@ -193,7 +193,7 @@ def _make_study(
 def _plan_order(
     seeds: Seeds, hospitals: Sequence[Hospital], visit: _Visit, accession_number: str | None
 ) -> Order:
-    """Plan the request of a visit: mostly by the clinic that such studies concern, at the patient's own hospital."""
+    """Plan the request of a visit: mostly by the clinic it concerns, at the patient's own hospital."""
     stream = seeds.open_stream("order", visit.patient.index, visit.prior_number)
     asking = visit.patient.home if stream.random() < 0.8 else hospitals[int(stream.integers(len(hospitals)))]
     clinic = "Akutmottagningen" if visit.is_urgent else visit.exam.subscriber

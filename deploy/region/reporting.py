@@ -24,7 +24,7 @@ class Lesion:
 
 
 def plan_lesion(seeds: Seeds, patient: Patient, prior_number: int) -> Lesion | None:
-    """Plan the lesion of a patient as it is at the study after `prior_number` others: it grows from one to the next."""
+    """Plan a patient's lesion as it is at the study after `prior_number` others: it grows between them."""
     if not patient.has_lesion:
         return None
     stream = seeds.open_stream("lesion", patient.index)
@@ -35,7 +35,7 @@ def plan_lesion(seeds: Seeds, patient: Patient, prior_number: int) -> Lesion | N
 
 
 def measure_lesion_mm(lesion: Lesion | None, order: Order) -> float | None:
-    """Measure the longest axis of a lesion as the radiologist sees it; None where there is nothing to measure."""
+    """Measure the longest axis of a lesion as the radiologist does; None if there is nothing to measure."""
     if lesion is None or order.exam.modality not in _LESION_SHARE_OF_VIEW:
         return None
     return round(lesion.radius * order.exam.field_of_view_mm * _LESION_SHARE_OF_VIEW[order.exam.modality], 1)
@@ -44,7 +44,7 @@ def measure_lesion_mm(lesion: Lesion | None, order: Order) -> float | None:
 def plan_reports(
     seeds: Seeds, key: tuple[str, str], order: Order, performed_at: dt.datetime, prior_number: int
 ) -> tuple[ReportVersion, ...]:
-    """Plan the versions of a report, oldest first: some are still preliminary, some were amended after they were final."""
+    """Plan the versions of a report, oldest first: some stay preliminary, some are amended when final."""
     stream = seeds.open_stream("report", *key)
     lesion = plan_lesion(seeds, order.patient, prior_number)
     findings, impression = _write_report(order, lesion, prior_number)

@@ -1,4 +1,4 @@
-"""Where every random choice and every UID of a region comes from: one seed and a name for what is being decided."""
+"""Where all random choices and UIDs of a region come from: one seed, and a name for what is decided."""
 
 import hashlib
 import uuid
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """The seed of a region; a separate random stream for every question keeps one answer from moving the others."""
+    """The seed of a region; a random stream for every question keeps one answer from moving the others."""
 
     seed: int
 

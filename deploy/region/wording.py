@@ -1,4 +1,4 @@
-"""What clinicians ask and radiologists answer, in Swedish, one set of sentences for each kind of examination."""
+"""What clinicians ask and radiologists answer, in Swedish, for each kind of examination."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ WORDINGS = {
         "Buksmärta och avmagring. Tumör? Avflödeshinder?",
         "Lever, mjälte, pankreas och njurar är utan anmärkning. Ingen fri vätska. Normalvida tarmar.",
         "Inga patologiska fynd i buken.",
-        "I levern ses en lågattenuerande förändring med längsta mått {mm} mm. Övriga parenkymorgan utan anmärkning.",
+        "I levern ses en lågattenuerande förändring, längsta mått {mm} mm. Övriga organ utan anmärkning.",
         "Fokal leverförändring, {mm} mm. Tas upp på konferens.",
     ),
     "mr_brain": Wording(
@@ -54,7 +54,7 @@ WORDINGS = {
         "Vridvåld mot knäet. Meniskskada? Korsbandsskada?",
         "Menisker, korsband och sidoligament är intakta. Ingen ökad ledvätska.",
         "Normalt knä.",
-        "Vätskesignalerande välavgränsad förändring i distala femur, längsta mått {mm} mm. Ligamenten är intakta.",
+        "Välavgränsad vätskesignalerande förändring i distala femur, {mm} mm. Ligamenten är intakta.",
         "Benförändring i distala femur, {mm} mm, sannolikt godartad.",
     ),
     "cr_chest": _CHEST_FILM,
