@@ -8,6 +8,7 @@ from django.db import connection
 
 from access.database import is_sqlite, write_transaction
 from registry.changes import append, cursor_of, read_since, save_cursor
+from registry.models import Change
 
 COMMITTERS = 16
 CHANGES_EACH = 25
@@ -45,6 +46,12 @@ def hold_a_change(appended: threading.Event, release: threading.Event) -> None:
         release.wait(PATIENCE_S)
 
 
+def position_of(change: Change) -> int:
+    """Return the position of a change that was read, which therefore has one."""
+    assert change.position is not None
+    return change.position
+
+
 def read_steadily(reader: str, seen: list[tuple[object, int]], everything_committed: threading.Event) -> None:
     """Read as a duty does, cursor and work in one transaction, until nothing is left after the last commit."""
     while True:
@@ -54,7 +61,7 @@ def read_steadily(reader: str, seen: list[tuple[object, int]], everything_commit
             return
         if changes:
             with write_transaction():
-                save_cursor(reader, changes[-1].position)
+                save_cursor(reader, position_of(changes[-1]))
             seen += [(change.detail["committer"], change.detail["number"]) for change in changes]
 
 
@@ -78,7 +85,9 @@ def test_no_row_is_lost_or_read_twice_while_an_older_transaction_stays_open() ->
     for thread in readers:
         thread.join(PATIENCE_S)
 
-    expected = {(committer, number) for committer in range(COMMITTERS) for number in range(CHANGES_EACH)}
+    expected: set[tuple[object, int]] = {
+        (committer, number) for committer in range(COMMITTERS) for number in range(CHANGES_EACH)
+    }
     expected.add(("older", 0))
     for name, rows in seen.items():
         counts = Counter(rows)
@@ -99,10 +108,10 @@ def test_a_change_committed_late_comes_after_those_already_read() -> None:
     assert [change.detail["committer"] for change in first] == ["newer"]
     release.set()
     older.join(PATIENCE_S)
-    second = read_since(first[-1].position)
+    second = read_since(position_of(first[-1]))
     assert [change.detail["committer"] for change in second] == ["older"]
     assert second[0].pk < first[0].pk
-    assert second[0].position > first[0].position
+    assert position_of(second[0]) > position_of(first[0])
 
 
 def return_order_on_one_writer() -> None:

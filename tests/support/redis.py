@@ -26,7 +26,11 @@ class RedisServer:
     @property
     def url(self) -> str:
         """URL of its database 0."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return self.url_of(0)
+
+    def url_of(self, database: int) -> str:
+        """URL of one of its sixteen databases."""
+        return f"redis://127.0.0.1:{self.port}/{database}"
 
 
 @contextlib.contextmanager
