@@ -1,3 +1,17 @@
 """All routes, listed once."""
 
-urlpatterns: list = []
+from django.contrib import admin
+from django.urls import include, path
+
+from deploy import health
+
+urlpatterns = [
+    path("dicom-web/", include("repository.dicomweb.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("", include("frontend.urls")),
+]

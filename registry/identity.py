@@ -24,7 +24,10 @@ _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 
 @dataclass(frozen=True, slots=True)
 class PatientNumber:
-    """A number with its issuer decided; `value` is 12 digits for national numbers, empty when there is none."""
+    """A number with its issuer decided.
+
+    `value` is 12 digits for national numbers, empty when there is none.
+    """
 
     value: str
     issuer: str

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from access.models import Department
 from django.conf import settings
 
+from access.models import Department
 from registry import changes, identity
 from registry.facts import InstanceFacts, SeriesFacts, StudyFacts
 from registry.fragments import render_series, render_study
@@ -68,7 +68,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Outcome of every instance of a pack by SOP Instance UID; `stored_any` says whether the pack is needed."""
+    """Outcome of every instance of a pack by SOP Instance UID."""
 
     outcomes: dict[str, Outcome]
     study_id: int | None
@@ -158,9 +158,9 @@ def _create_study(pack: ReceivedPack, number: identity.PatientNumber, department
 def _refusal(
     study: Study, facts: StudyFacts, number: identity.PatientNumber, department: Department | None
 ) -> Outcome | None:
-    if department is not None and study.custodian is not None:
-        if study.custodian.unit.provider_id != department.unit.provider_id:
-            return Outcome.NOT_CUSTODIAN
+    custodian = study.custodian
+    if department and custodian and custodian.unit.provider_id != department.unit.provider_id:
+        return Outcome.NOT_CUSTODIAN
     if (number.value, number.issuer) == (study.patient_id_normal, study.issuer_of_patient_id):
         if number.value:
             return None

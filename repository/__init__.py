@@ -1,1 +1,4 @@
-"""Bytes in, bytes out, bytes on their way: store, retrieve, render, deliver. May import registry and access."""
+"""Bytes in, bytes out, bytes on their way: store, retrieve, render, deliver.
+
+May import registry and access.
+"""

@@ -1,0 +1,44 @@
+"""Is it alive, can it serve, and a few numbers for the monitoring. No patient, no study in any of them."""
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse
+
+from access.authentication import Unauthenticated, authenticate
+from registry.models import Change, Conflict
+from repository.models import Delivery, Pack
+from repository.objects.selection import open_store
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer that the process runs."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer whether database and object store can be reached."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        next(iter(open_store().keys("packs/")), None)
+    except (DatabaseError, OSError, ImproperlyConfigured) as error:
+        return HttpResponse(f"not ready: {type(error).__name__}\n", status=503, content_type="text/plain")
+    return HttpResponse("ready\n", content_type="text/plain")
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer counts in the text format of Prometheus; for systems with a token only."""
+    try:
+        authenticate(request)
+    except Unauthenticated as error:
+        return HttpResponse(f"{error}\n", status=401, content_type="text/plain")
+    numbers = {
+        'samsyn_packs{state="live"}': Pack.objects.filter(state=Pack.LIVE).count(),
+        'samsyn_packs{state="condemned"}': Pack.objects.filter(state=Pack.CONDEMNED).count(),
+        "samsyn_conflicts_open": Conflict.objects.filter(resolved_at__isnull=True).count(),
+        "samsyn_changes_unnumbered": Change.objects.filter(position__isnull=True).count(),
+    }
+    for state in ("ready", "leased", "sending", "delivered", "dead"):
+        numbers[f'samsyn_deliveries{{state="{state}"}}'] = Delivery.objects.filter(state=state).count()
+    body = "".join(f"{name} {value}\n" for name, value in numbers.items())
+    return HttpResponse(body, content_type="text/plain; version=0.0.4")

@@ -1,0 +1,86 @@
+"""Run Samsyn on this machine: web and duties together, demo region on the first start."""
+
+import ipaddress
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand
+
+from access.models import User
+from deploy import server
+from registry.models import Study
+
+
+class Command(BaseCommand):
+    """`manage.py up --port 8000 --bind 127.0.0.1 --home DIR --no-demo`."""
+
+    help = "Start the web server and the duties process; stop both with Ctrl-C or SIGTERM."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--bind", default="127.0.0.1")
+        parser.add_argument("--home", help="folder for database, spool and objects (SAMSYN_HOME)")
+        parser.add_argument(
+            "--no-demo", action="store_true", help="do not fill an empty home with the demo region"
+        )
+        parser.add_argument(
+            "--no-duties", action="store_true", help="web only: another process does the duties"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate, fill if empty, start, wait, stop."""
+        if options["home"]:
+            _restart_in(Path(options["home"]))
+        call_command("migrate", verbosity=0)
+        address = server.Address(options["bind"], options["port"])
+        _refuse_public_address_with_initial_passwords(address)
+        self.stdout.write(f"Samsyn is starting; its data is in {settings.SAMSYN_HOME}")
+        web = server.start_web(address)
+        children = [web]
+        try:
+            server.wait_until_ready(address, web)
+            if not options["no_demo"] and not Study.objects.exists():
+                call_command("demo", url=f"{address.url}/dicom-web")
+            if not options["no_duties"]:
+                children.append(server.start_duties())
+            self._greet(address)
+        except BaseException:
+            server.stop_processes(children)
+            raise
+        status = server.run_until_stopped(children)
+        if status:
+            raise CommandError(f"a process ended by itself (status {status}); Samsyn is stopped")
+        self.stdout.write("Samsyn is stopped.")
+
+    def _greet(self, address: server.Address) -> None:
+        self.stdout.write("")
+        self.stdout.write(f"  Samsyn runs at {address.url} and http://localhost:{address.port}")
+        logins = settings.SAMSYN_HOME / "demo-logins.txt"
+        if logins.exists():
+            self.stdout.write(f"\n{logins.read_text().rstrip()}")
+        self.stdout.write("\n  Stop it with Ctrl-C.")
+        self.stdout.flush()
+
+
+def _restart_in(home: Path) -> None:
+    """Settings are read once, so another home means another start of this same command."""
+    arguments = [a for i, a in enumerate(sys.argv) if a != "--home" and sys.argv[i - 1] != "--home"]
+    arguments = [a for a in arguments if not a.startswith("--home=")]
+    os.environ["SAMSYN_HOME"] = str(home.resolve())
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 (the same command again)
+
+
+def _refuse_public_address_with_initial_passwords(address: server.Address) -> None:
+    host = address.host
+    is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    if not is_loopback and User.objects.filter(password_is_initial=True, is_active=True).exists():
+        raise CommandError(
+            f"{host} is not a loopback address, and there are accounts with a password that was printed."
+            " Change those passwords (or deactivate the accounts) first, or bind 127.0.0.1."
+        )

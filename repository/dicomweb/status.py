@@ -1,0 +1,125 @@
+"""The only table from errors to HTTP statuses on the DICOMweb doors, and the edge that uses it.
+
+Standard: PS3.18 8.5
+"""
+
+import errno
+import functools
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from access.actor import Actor
+from access.authentication import Unauthenticated, authenticate
+from registry.visibility import UnknownStudy
+from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
+from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
+from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
+from repository.decode import UndecodableFrame
+from repository.dicomweb.admission import TooManyTransfers
+from repository.dicomweb.search_parameters import InvalidSearch
+from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
+from repository.render import InvalidRenderingParameter
+from repository.retrieve import FrameOutOfRange, MalformedFrameList, UnknownBulkData
+from repository.store import StorageBusy
+from repository.transcode import UnsupportedConversion
+
+log = logging.getLogger(__name__)
+
+
+class UnsupportedMediaType(ValueError):
+    """The request body is of a type that this door does not take."""
+
+
+class Forbidden(PermissionError):
+    """The caller is known and lacks the permission for this door."""
+
+
+STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
+    (Unauthenticated, 401),
+    (Forbidden, 403),
+    (UnknownStudy, 404),
+    (FrameOutOfRange, 404),
+    (UnknownBulkData, 404),
+    (MalformedFrameList, 400),
+    (MalformedAccept, 400),
+    (NotAcceptable, 406),
+    (UnsupportedConversion, 406),
+    (UndecodableFrame, 406),
+    (NotAnImage, 406),
+    (InvalidImageDescription, 406),
+    (FrameTooLarge, 406),
+    (InvalidRenderingParameter, 400),
+    (InvalidSearch, 400),
+    (MissingBoundary, 400),
+    (MalformedMultipart, 400),
+    (MalformedMediaType, 400),
+    (TruncatedBody, 400),
+    (InvalidContentLength, 400),
+    (BodyTooLarge, 413),
+    (UnsupportedMediaType, 415),
+    (TooManyTransfers, 503),
+    (StorageBusy, 503),
+)
+RETRY_AFTER_S = (2, 8)
+
+View = Callable[..., HttpResponseBase]
+
+
+def dicomweb_view(**methods: View) -> View:
+    """Make one Django view of a function for each HTTP method, called as `(request, actor, **uids)`.
+
+    Authenticates before anything of the body is read and turns errors into statuses. HEAD is GET.
+    """
+    methods.setdefault("HEAD", methods["GET"]) if "GET" in methods else None
+    allow = ", ".join([*sorted(methods), "OPTIONS"])
+
+    def view(request: HttpRequest, **uids: Any) -> HttpResponseBase:
+        function = methods.get(request.method or "")
+        if function is None:
+            status = 204 if request.method == "OPTIONS" else 405
+            return HttpResponse(status=status, headers={"Allow": allow})
+        try:
+            return function(request, authenticate(request), **uids)
+        except Exception as error:  # noqa: BLE001 (the HTTP edge)
+            return _answer(error)
+
+    functools.update_wrapper(view, next(iter(methods.values())))
+    view.csrf_exempt = True  # type: ignore[attr-defined]
+    return view
+
+
+def require(actor: Actor, permission: str) -> None:
+    """Raise `Forbidden` unless the actor holds the permission word."""
+    if not actor.may(permission):
+        raise Forbidden(f"{actor.subject} may not {permission} here: the token's scopes do not include it")
+
+
+def problem(status: int, message: str) -> HttpResponse:
+    """Make an error answer: JSON with the status and one readable sentence."""
+    body = orjson.dumps({"status": status, "error": message})
+    response = HttpResponse(body, status=status, content_type="application/json")
+    response["Cache-Control"] = "no-store"
+    if status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="samsyn"'
+    if status == 503:
+        response["Retry-After"] = str(random.randint(*RETRY_AFTER_S))  # noqa: S311 (spreads the retries)
+    return response
+
+
+def _answer(error: Exception) -> HttpResponse:
+    for kind, status in STATUS_OF:
+        if isinstance(error, kind):
+            return problem(status, str(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return problem(507, "the storage is full; nothing of the request was kept")
+    if isinstance(error, OperationalError):
+        log.warning("database busy: %s", error)
+        return problem(503, "the database is busy; nothing of the request was kept, try again")
+    log.exception("unexpected error")
+    return problem(500, "unexpected error; nothing of the request was kept if it was a store")

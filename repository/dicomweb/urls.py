@@ -1,0 +1,35 @@
+"""The DICOMweb routes, relative to `/dicom-web/`.
+
+Standard: PS3.18 10.4.1.1, 10.5.1.1, 10.6.1.1
+"""
+
+from functools import partial
+
+from django.urls import URLPattern, path
+
+from repository.dicomweb import qido, stow, wado
+from repository.dicomweb.status import dicomweb_view
+
+STUDY = "studies/<str:study>"
+SERIES = f"{STUDY}/series/<str:series>"
+INSTANCE = f"{SERIES}/instances/<str:instance>"
+
+
+urlpatterns: list[URLPattern] = [
+    path("studies", dicomweb_view(GET=partial(qido.search, level="study"), POST=stow.store_instances)),
+    path("series", dicomweb_view(GET=partial(qido.search, level="series"))),
+    path("instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
+    path(STUDY, dicomweb_view(GET=wado.retrieve_instances, POST=stow.store_instances)),
+    path(f"{STUDY}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{STUDY}/series", dicomweb_view(GET=partial(qido.search, level="series"))),
+    path(f"{STUDY}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
+    path(SERIES, dicomweb_view(GET=wado.retrieve_instances)),
+    path(f"{SERIES}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{SERIES}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
+    path(INSTANCE, dicomweb_view(GET=wado.retrieve_instances)),
+    path(f"{INSTANCE}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{INSTANCE}/rendered", dicomweb_view(GET=wado.retrieve_rendered)),
+    path(f"{INSTANCE}/frames/<str:frames>", dicomweb_view(GET=wado.retrieve_frames)),
+    path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb_view(GET=wado.retrieve_rendered)),
+    path(f"{INSTANCE}/bulkdata/<path:path>", dicomweb_view(GET=wado.retrieve_bulk_data)),
+]

@@ -1,0 +1,227 @@
+"""WADO-RS: study, series, instance, metadata, frames, bulk data, rendered.
+
+Standard: PS3.18 10.4
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from access import audit
+from access.actor import Actor
+from access.database import release
+from registry.models import Study
+from registry.visibility import study_for
+from registry.wire.dicom_json import absolute_bulk_data_uris
+from registry.wire.media_types import Choice, Offer, media_type_of_frames, negotiate
+from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
+from repository import retrieve
+from repository.decode import decode_frame
+from repository.dicomweb.admission import AdmittedDownload
+from repository.dicomweb.base_url import dicomweb_base, origin_of
+from repository.dicomweb.status import require
+from repository.render import parse_quality, parse_viewport, parse_window, render_frame
+from repository.retrieve import DEFAULT, EXPLICIT_LITTLE_ENDIAN, NOT_ON_THE_WIRE, StoredInstance
+
+DICOM = "application/dicom"
+OCTET_STREAM = "application/octet-stream"
+JSON_OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
+RENDERED_OFFERS = (Offer("image/jpeg"), Offer("image/png"))
+PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+
+
+def retrieve_instances(
+    request: HttpRequest, actor: Actor, study: str, series: str | None = None, instance: str | None = None
+) -> HttpResponseBase:
+    """Answer with the PS3.10 files of a study, series or instance."""
+    _, items = _permitted(actor, study, series, instance)
+    syntaxes = _syntaxes(items)
+    offers = [Offer(DICOM, multipart=True, transfer_syntaxes=syntaxes, default_transfer_syntax=DEFAULT)]
+    if instance is not None:
+        offers.append(Offer(DICOM, transfer_syntaxes=syntaxes, default_transfer_syntax=DEFAULT))
+    choice = _negotiate(request, offers)
+    targets = [retrieve.syntax_to_send(item, choice.transfer_syntax) for item in items]
+    _count(actor, study, items)
+    if not choice.offer.multipart:
+        body = _start(retrieve.stream_file(items[0], choice.transfer_syntax))
+        return _stream(body, f"{DICOM}; transfer-syntax={targets[0]}", actor=None)
+    boundary = new_boundary()
+    base = dicomweb_base(request)
+    parts = (
+        (f"{DICOM}; transfer-syntax={target}", _url(base, item), retrieve.stream_file(item, target))
+        for item, target in zip(items, targets, strict=True)
+    )
+    body = _start(_multipart(boundary, parts))
+    return _stream(body, _multipart_type(DICOM, boundary), actor=actor if len(items) > 1 else None)
+
+
+def retrieve_metadata(
+    request: HttpRequest, actor: Actor, study: str, series: str | None = None, instance: str | None = None
+) -> HttpResponseBase:
+    """Answer with the DICOM JSON of a study, series or instance."""
+    _, items = _permitted(actor, study, series, instance)
+    choice = _negotiate(request, JSON_OFFERS)
+    origin = origin_of(request)
+    pieces = (absolute_bulk_data_uris(piece, origin) for piece in retrieve.stream_metadata(items))
+    body = chain((b"[",), _start(pieces), (b"]",))
+    return _stream(body, choice.offer.media_type, actor=None)
+
+
+def retrieve_frames(
+    request: HttpRequest, actor: Actor, study: str, series: str, instance: str, frames: str
+) -> HttpResponseBase:
+    """Answer with frames in the order of the list."""
+    numbers = retrieve.parse_frame_list(frames)
+    _, [item] = _permitted(actor, study, series, instance)
+    table = retrieve.frame_table_of(item)
+    if max(numbers) > table.number_of_frames:
+        raise retrieve.FrameOutOfRange(f"frame {max(numbers)} of {table.number_of_frames}")
+    choice = _negotiate(request, _frame_offers(item, single=len(numbers) == 1))
+    target = retrieve.syntax_to_send(item, choice.transfer_syntax)
+    audit.count(actor, study, door="wado", frames=len(numbers))
+    media_type = f"{_media_type(target)}; transfer-syntax={target}"
+    payloads = _frames(item, numbers, table, target)
+    if not choice.offer.multipart:
+        return HttpResponse(next(payloads), content_type=media_type, headers=PRIVATE)
+    boundary = new_boundary()
+    url = _url(dicomweb_base(request), item)
+    parts = (
+        (media_type, f"{url}/frames/{number}", iter((payload,)))
+        for number, payload in zip(numbers, payloads, strict=True)
+    )
+    body = _start(_multipart(boundary, parts))
+    return _stream(body, _multipart_type(_media_type(target), boundary), actor=None)
+
+
+def retrieve_bulk_data(
+    request: HttpRequest, actor: Actor, study: str, series: str, instance: str, path: str
+) -> HttpResponseBase:
+    """Answer with one bulk value as it is stored."""
+    _, [item] = _permitted(actor, study, series, instance)
+    value = _start(retrieve.read_bulk_value(item, path))
+    choice = _negotiate(request, (Offer(OCTET_STREAM), Offer(OCTET_STREAM, multipart=True)))
+    if not choice.offer.multipart:
+        return _stream(value, OCTET_STREAM, actor=None)
+    boundary = new_boundary()
+    url = f"{_url(dicomweb_base(request), item)}/bulkdata/{path}"
+    body = _multipart(boundary, iter(((OCTET_STREAM, url, value),)))
+    return _stream(body, _multipart_type(OCTET_STREAM, boundary), actor=None)
+
+
+def retrieve_rendered(
+    request: HttpRequest, actor: Actor, study: str, series: str, instance: str, frames: str = "1"
+) -> HttpResponseBase:
+    """Answer with one frame as JPEG or PNG."""
+    choice = _negotiate(request, RENDERED_OFFERS)
+    query = request.GET
+    window = parse_window(query["window"]) if "window" in query else None
+    viewport = parse_viewport(query["viewport"]) if "viewport" in query else None
+    quality = parse_quality(query["quality"]) if "quality" in query else 90
+    numbers = retrieve.parse_frame_list(frames)
+    if len(numbers) > 1:
+        raise retrieve.MalformedFrameList("one frame at a time can be rendered")
+    _, [item] = _permitted(actor, study, series, instance)
+    description, attributes = retrieve.describe(item)
+    table = retrieve.frame_table_of(item)
+    payload = next(_frames(item, numbers, table, item.transfer_syntax_uid))
+    audit.count(actor, study, door="wado", frames=1)
+    image = render_frame(
+        decode_frame(payload, description),
+        attributes,
+        frame_index=numbers[0] - 1,
+        window=window,
+        viewport=viewport,
+        media_type=choice.offer.media_type,
+        quality=quality,
+    )
+    return HttpResponse(image, content_type=choice.offer.media_type, headers=PRIVATE)
+
+
+def _permitted(
+    actor: Actor, study: str, series: str | None, instance: str | None
+) -> tuple[Study, list[StoredInstance]]:
+    """Resolve the whole path for the actor, recorded before the first byte; frees the connection."""
+    require(actor, "read")
+    row = study_for(actor, study)
+    items = retrieve.find_instances(row, series, instance)
+    audit.touch(actor, study, row.person_id, door="wado")
+    release()
+    return row, items
+
+
+def _negotiate(request: HttpRequest, offers: Sequence[Offer]) -> Choice:
+    return negotiate(request.GET.get("accept"), request.headers.get("Accept"), offers)
+
+
+def _syntaxes(items: Sequence[StoredInstance]) -> tuple[str, ...]:
+    stored = {item.transfer_syntax_uid for item in items} - NOT_ON_THE_WIRE
+    return (EXPLICIT_LITTLE_ENDIAN, *sorted(stored - {EXPLICIT_LITTLE_ENDIAN}))
+
+
+def _frame_offers(item: StoredInstance, *, single: bool) -> list[Offer]:
+    stored = item.transfer_syntax_uid
+    offers = []
+    if stored not in NOT_ON_THE_WIRE and _media_type(stored) != OCTET_STREAM:
+        offers.append((_media_type(stored), (stored,), stored))
+    raw = (EXPLICIT_LITTLE_ENDIAN,) if stored in NOT_ON_THE_WIRE else (EXPLICIT_LITTLE_ENDIAN, stored)
+    offers.insert(0, (OCTET_STREAM, raw, DEFAULT))
+    kinds = (True, False) if single else (True,)
+    return [
+        Offer(media_type, multipart=multipart, transfer_syntaxes=syntaxes, default_transfer_syntax=default)
+        for multipart in kinds
+        for media_type, syntaxes, default in offers
+    ]
+
+
+def _media_type(transfer_syntax_uid: str) -> str:
+    return media_type_of_frames(transfer_syntax_uid)
+
+
+def _frames(
+    item: StoredInstance, numbers: Sequence[int], table: retrieve.FrameTable, target: str
+) -> Iterator[bytes]:
+    pack = retrieve.open_pack(item)
+    try:
+        description = None if target == item.transfer_syntax_uid else retrieve.describe(item)[0]
+        for number in numbers:
+            raw = retrieve.read_frame(pack, item, table, number)
+            yield raw if description is None else retrieve.convert_frame_to(raw, item, target, description)
+    finally:
+        retrieve.close_pack(pack)
+
+
+def _multipart(boundary: str, parts: Iterator[tuple[str, str, Iterator[bytes]]]) -> Iterator[bytes]:
+    for content_type, location, payload in parts:
+        first = next(payload, b"")
+        yield frame_part(boundary, content_type, content_location=location)
+        yield first
+        yield from payload
+    yield close_delimiter(boundary)
+
+
+def _multipart_type(media_type: str, boundary: str) -> str:
+    return f'multipart/related; type="{media_type}"; boundary="{boundary}"'
+
+
+def _start(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Produce the first piece now, so that what cannot be read fails before the status line."""
+    first = next(pieces, b"")
+    return chain((first,), pieces)
+
+
+def _stream(body: Iterator[bytes], content_type: str, *, actor: Actor | None) -> StreamingHttpResponse:
+    admitted = AdmittedDownload(actor, body) if actor is not None else body
+    return StreamingHttpResponse(admitted, content_type=content_type, headers=PRIVATE)
+
+
+def _count(actor: Actor, study: str, items: Sequence[StoredInstance]) -> None:
+    size = sum(item.length for item in items)
+    audit.count(actor, study, door="wado", instances=len(items), bytes_sent=size)
+
+
+def _url(base: str, item: StoredInstance) -> str:
+    return (
+        f"{base}/studies/{item.study_instance_uid}/series/{item.series_instance_uid}"
+        f"/instances/{item.sop_instance_uid}"
+    )

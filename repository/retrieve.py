@@ -1,0 +1,351 @@
+"""Retrieve: where instances lie, and their bytes; only of studies that were permitted.
+
+Reads never parse DICOM: offsets, frame tables and metadata documents were made at ingest.
+
+Standard: PS3.18 10.4
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import zstandard
+
+from access.database import release
+from registry.models import Instance, Segment, Study
+from registry.visibility import UnknownStudy
+from repository.decode import DECODABLE_SYNTAXES
+from repository.frames import FrameTable
+from repository.objects.base import ObjectReader
+from repository.objects.selection import open_store
+from repository.packs.layout import Trailer
+from repository.packs.reader import PackReader
+from repository.pixels import PixelDescription, describe_pixels
+from repository.transcode import UnsupportedConversion, can_convert, convert_frame, convert_instance
+
+EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+NOT_ON_THE_WIRE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.2"})
+LOSSY_SYNTAXES = frozenset(
+    f"1.2.840.10008.1.2.4.{n}" for n in ("50", "51", "53", "55", "81", "91", "93", "203", "111", "112")
+)
+AS_STORED = "*"
+DEFAULT = "default"
+MAX_FRAMES_A_REQUEST = 10_000
+SEPARATOR = b",\n"
+
+Json = dict[str, Any]
+
+
+class FrameOutOfRange(LookupError):
+    """The instance has no such frame."""
+
+
+class MalformedFrameList(ValueError):
+    """The frame list is not numbers from 1 with commas between."""
+
+
+class UnknownBulkData(LookupError):
+    """The instance has no bulk value at this path."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One instance and where it lies: `offset` and `length` are bytes of the pack."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    pack_key: str
+    offset: int
+    length: int
+    sha256: bytes
+    frame_table: bytes | None
+    bulk_table: bytes | None
+    number_of_frames: int | None
+    segment_id: int
+    metadata_offset: int
+    metadata_length: int
+
+
+_COLUMNS = (
+    "series__series_instance_uid",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "segment__pack_key",
+    "offset",
+    "length",
+    "sha256",
+    "frame_table",
+    "bulk_table",
+    "number_of_frames",
+    "segment_id",
+    "metadata_offset",
+    "metadata_length",
+)
+
+
+def find_instances(
+    study: Study, series_instance_uid: str | None = None, sop_instance_uid: str | None = None
+) -> list[StoredInstance]:
+    """Return the instances of a permitted study, series or the one instance, in one query.
+
+    Raises
+    ------
+    UnknownStudy
+        There is none: parents must match, and the answer is the same as for an unknown study.
+    """
+    rows = Instance.objects.filter(series__study=study)
+    if series_instance_uid is not None:
+        rows = rows.filter(series__series_instance_uid=series_instance_uid)
+    if sop_instance_uid is not None:
+        rows = rows.filter(sop_instance_uid=sop_instance_uid)
+    else:
+        rows = rows.order_by("series__series_number", "series_id", "instance_number", "pk")
+    uid = study.study_instance_uid
+    found = [_stored(uid, row) for row in rows.values_list(*_COLUMNS)]
+    if not found:
+        raise UnknownStudy("no such series or instance in this study")
+    return found
+
+
+def instances_to_send(study: Study) -> list[StoredInstance]:
+    """Return every instance of a study, for a delivery."""
+    return find_instances(study)
+
+
+def open_pack(item: StoredInstance) -> PackReader:
+    """Open the pack of an instance; the caller closes it with `close_pack`."""
+    reader = open_store().open(item.pack_key)
+    return PackReader(reader, _trailer(item.pack_key, reader))
+
+
+def syntax_to_send(item: StoredInstance, wanted: str) -> str:
+    """Decide in which transfer syntax an instance leaves.
+
+    `wanted` is a UID, `*` (as stored) or `default`: Explicit VR Little Endian, but the stored syntax where
+    that is lossy or cannot be decoded. Implicit VR and Big Endian never leave.
+
+    Raises
+    ------
+    UnsupportedConversion
+        The wanted syntax cannot be made from the stored one.
+
+    Standard: PS3.18 8.7.3.5.2
+    """
+    stored = item.transfer_syntax_uid
+    if wanted == stored and stored not in NOT_ON_THE_WIRE:
+        return stored
+    if stored in NOT_ON_THE_WIRE:
+        if wanted in (AS_STORED, DEFAULT, EXPLICIT_LITTLE_ENDIAN):
+            return EXPLICIT_LITTLE_ENDIAN
+    elif wanted == AS_STORED or (
+        wanted == DEFAULT and (stored in LOSSY_SYNTAXES or not can_convert(stored, EXPLICIT_LITTLE_ENDIAN))
+    ):
+        return stored
+    target = EXPLICIT_LITTLE_ENDIAN if wanted == DEFAULT else wanted
+    if not can_convert(stored, target):
+        raise UnsupportedConversion(
+            f"instance {item.sop_instance_uid} is stored in {stored} and cannot be sent in {target};"
+            " ask for transfer-syntax=*"
+        )
+    return target
+
+
+def stream_file(item: StoredInstance, wanted: str = AS_STORED) -> Iterator[bytes]:
+    """Yield the PS3.10 file of an instance in blocks of at most 256 KiB, every block verified.
+
+    Stored bytes pass as they are; another transfer syntax is made on the way in constant memory.
+    """
+    target = syntax_to_send(item, wanted)
+    pack = open_pack(item)
+    try:
+        if target == item.transfer_syntax_uid:
+            yield from pack.blocks(item.offset, item.length)
+        else:
+            yield from _convert(pack, item, target)
+    finally:
+        close_pack(pack)
+
+
+def read_as_received(item: StoredInstance) -> Iterator[bytes]:
+    """Yield the file exactly as it is stored, Implicit VR and Big Endian included: for export only."""
+    pack = open_pack(item)
+    try:
+        yield from pack.blocks(item.offset, item.length)
+    finally:
+        close_pack(pack)
+
+
+def close_pack(pack: PackReader) -> None:
+    """Close the pack's object."""
+    pack.close()
+
+
+def stream_metadata(items: Sequence[StoredInstance]) -> Iterator[bytes]:
+    """Yield the DICOM JSON of instances joined by `,\\n`, one piece a segment; BulkDataURIs relative to the server.
+
+    A segment whose instances are all asked for passes whole; of others the asked ones are cut out.
+    """
+    by_segment: dict[int, list[StoredInstance]] = {}
+    for item in items:
+        by_segment.setdefault(item.segment_id, []).append(item)
+    ids = list(by_segment)
+    first = True
+    for start in range(0, len(ids), 50):
+        rows = Segment.objects.filter(pk__in=ids[start : start + 50]).in_bulk()
+        release()
+        for segment_id in ids[start : start + 50]:
+            document = _document_of(rows[segment_id])
+            wanted = by_segment[segment_id]
+            if len(wanted) < rows[segment_id].metadata_instances:
+                document = SEPARATOR.join(_cut(document, item) for item in wanted)
+            yield document if first else SEPARATOR + document
+            first = False
+
+
+def read_attributes(item: StoredInstance) -> Json:
+    """Return the DICOM JSON of one instance."""
+    document = _document(item.segment_id)
+    attributes: Json = orjson.loads(_cut(document, item))
+    return attributes
+
+
+def parse_frame_list(text: str) -> tuple[int, ...]:
+    """Read `1,4,2`: numbers from 1, in the order they are wanted.
+
+    Raises
+    ------
+    MalformedFrameList
+        It is anything else.
+    """
+    if not re.fullmatch(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*", text):
+        raise MalformedFrameList(f"frame list {text[:50]!r}: give frame numbers from 1 with commas between")
+    numbers = tuple(int(n) for n in text.split(","))
+    if len(numbers) > MAX_FRAMES_A_REQUEST:
+        raise MalformedFrameList(f"{len(numbers)} frames in one request, at most {MAX_FRAMES_A_REQUEST}")
+    return numbers
+
+
+def frame_table_of(item: StoredInstance) -> FrameTable:
+    """Return where the frames of an instance lie.
+
+    Raises
+    ------
+    FrameOutOfRange
+        The instance has no pixel data, or none that can be told apart into frames.
+    """
+    if item.frame_table is None:
+        raise FrameOutOfRange("this instance has no frames")
+    return FrameTable.from_bytes(item.frame_table)
+
+
+def read_frame(pack: PackReader, item: StoredInstance, table: FrameTable, frame_number: int) -> bytes:
+    """Return one frame as it is stored."""
+    if frame_number > table.number_of_frames:
+        raise FrameOutOfRange(f"frame {frame_number} of {table.number_of_frames}")
+    ranges = table.ranges_of(frame_number - 1)
+    return b"".join(pack.read(item.offset + offset, length) for offset, length in ranges)
+
+
+def frame_syntax_to_send(item: StoredInstance, wanted: str) -> str:
+    """Decide in which transfer syntax a frame leaves; as `syntax_to_send`."""
+    return syntax_to_send(item, wanted)
+
+
+def convert_frame_to(raw: bytes, item: StoredInstance, target: str, description: PixelDescription) -> bytes:
+    """Return a stored frame in another transfer syntax."""
+    return raw if target == item.transfer_syntax_uid else convert_frame(raw, description, target)
+
+
+def describe(item: StoredInstance) -> tuple[PixelDescription, Json]:
+    """Return what the pixels are like, and all attributes of the instance."""
+    attributes = read_attributes(item)
+    return describe_pixels(attributes, item.transfer_syntax_uid), attributes
+
+
+def read_bulk_value(item: StoredInstance, path: str) -> Iterator[bytes]:
+    """Yield the bulk value at a path such as `7FE00010` or `54000100/0/54001010`.
+
+    Raises
+    ------
+    UnknownBulkData
+        There is none.
+    """
+    for known, offset, length, _ in orjson.loads(item.bulk_table or b"[]"):
+        if known == path.upper():
+            return _stream_range(item, offset, length)
+    raise UnknownBulkData(f"no bulk value at {path[:100]}")
+
+
+def _stream_range(item: StoredInstance, offset: int, length: int) -> Iterator[bytes]:
+    pack = open_pack(item)
+    try:
+        yield from pack.blocks(item.offset + offset, length)
+    finally:
+        close_pack(pack)
+
+
+def _convert(pack: PackReader, item: StoredInstance, target: str) -> Iterator[bytes]:
+    def read(offset: int, length: int) -> bytes:
+        return pack.read(item.offset + offset, max(0, min(length, item.length - offset)))
+
+    needs_pixels = item.frame_table is not None and item.transfer_syntax_uid in DECODABLE_SYNTAXES
+    return convert_instance(
+        read,
+        item.length,
+        item.transfer_syntax_uid,
+        description=describe(item)[0] if needs_pixels else None,
+        frames=frame_table_of(item) if needs_pixels else None,
+        target=target,
+    )
+
+
+def _stored(study_instance_uid: str, row: tuple[Any, ...]) -> StoredInstance:
+    series, sop, sop_class, syntax, key, offset, length, sha256, frames, bulk, *rest = row
+    return StoredInstance(
+        study_instance_uid,
+        series,
+        sop,
+        sop_class,
+        syntax,
+        key,
+        offset,
+        length,
+        bytes(sha256),
+        None if frames is None else bytes(frames),
+        None if bulk is None else bytes(bulk),
+        *rest,
+    )
+
+
+def _trailer(key: str, reader: ObjectReader) -> Trailer:
+    known = _TRAILERS.get(key)
+    if known is None:
+        known = PackReader(reader).read_trailer()
+        if len(_TRAILERS) >= MAX_TRAILERS:
+            _TRAILERS.pop(next(iter(_TRAILERS)), None)
+        _TRAILERS[key] = known
+    return known
+
+
+MAX_TRAILERS = 256
+_TRAILERS: dict[str, Trailer] = {}  # a pack never changes, so what is known of it stays true
+
+
+@lru_cache(maxsize=16)
+def _document(segment_id: int) -> bytes:
+    return _document_of(Segment.objects.get(pk=segment_id))
+
+
+def _document_of(segment: Segment) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(bytes(segment.metadata))
+
+
+def _cut(document: bytes, item: StoredInstance) -> bytes:
+    return document[item.metadata_offset : item.metadata_offset + item.metadata_length]

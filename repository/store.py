@@ -1,0 +1,402 @@
+"""Store: parts in, packs durable, one transaction, a result for every part.
+
+Every way in calls `store()`: STOW-RS, C-STORE, import, manifests. Memory is constant: a small part is
+held until its header was read, a large one goes straight into its study's pack.
+
+Standard: PS3.18 10.5, PS3.18 Annex I.2
+"""
+
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.utils import timezone
+
+from access import audit
+from access.actor import Actor
+from access.database import release, run_write
+from access.models import Department
+from registry.facts import StudyFacts, study_facts
+from registry.models import Instance, Study
+from registry.register import Outcome, Registration, register
+from repository.frames import build_frame_table
+from repository.header.errors import MissingFileMeta, Part10Error
+from repository.header.model import Header
+from repository.models import Pack
+from repository.objects.selection import open_store
+from repository.open_packs import OpenPacks, WrittenPack
+from repository.part10 import complete_file, read_header
+from repository.peek import peek_study_instance_uid
+from repository.segments import PreparedInstance, prepare_instance
+
+BUFFER_BYTES = 2 << 20
+PREAMBLE_BYTES = 128
+
+PROCESSING_FAILURE = 0x0110
+DUPLICATE_SOP_INSTANCE = 0x0111
+NOT_AUTHORISED = 0x0124
+STUDY_MISMATCH = 0xA900
+OUT_OF_RESOURCES = 0xA700
+COMMENTS = {
+    Outcome.OTHER_BYTES: (
+        DUPLICATE_SOP_INSTANCE,
+        (
+            "This SOP Instance UID is stored already with other content; the first version stays. Send changed"
+            " content under a new UID."
+        ),
+    ),
+    Outcome.OTHER_SERIES: (
+        DUPLICATE_SOP_INSTANCE,
+        "This SOP Instance UID is stored already in another series of the study; the first version stays.",
+    ),
+    Outcome.OTHER_PATIENT: (
+        STUDY_MISMATCH,
+        (
+            "This Study Instance UID belongs to another patient. Nothing was merged; correct PatientID and issuer,"
+            " or have the conflict resolved in the portal."
+        ),
+    ),
+    Outcome.NOT_CUSTODIAN: (
+        NOT_AUTHORISED,
+        "This study is kept by another care provider; only its own systems may add to it.",
+    ),
+}
+
+
+class Part(Protocol):
+    """One part as it arrives."""
+
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of the part, once."""
+        ...
+
+
+class StorageBusy(Exception):
+    """The sweep was faster than this store: nothing is kept, the sender tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """What became of one part.
+
+    `failure_reason` is None for success; `sop_instance_uid` is empty for a part without identity.
+    """
+
+    part_number: int
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    failure_reason: int | None = None
+    comment: str = ""
+    is_duplicate: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Request:
+    actor: Actor
+    packs: OpenPacks
+    study_in_path: str | None
+    results: list[PartResult] = field(default_factory=list)
+    seen: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    known_studies: dict[str, bool] = field(default_factory=dict)
+
+
+def store(
+    parts: Iterable[Part], actor: Actor, *, door: str, study_in_path: str | None = None
+) -> tuple[PartResult, ...]:
+    """Store what the parts hold; returns one result a part, in their order.
+
+    Nothing is answered before it is durable: packs first, then one transaction. When reading the parts
+    raises (a cut body), nothing of the request stays.
+
+    Parameters
+    ----------
+    study_in_path : str, optional
+        Instances of any other study fail.
+
+    Raises
+    ------
+    StorageBusy
+        A pack was condemned meanwhile; the sender must try again.
+    """
+    received_at = timezone.now()
+    request = _Request(actor, OpenPacks(open_store(), actor, received_at), study_in_path)
+    try:
+        for number, part in enumerate(parts, start=1):
+            request.results.append(_take_part(request, number, part))
+        written = request.packs.finish()
+    except BaseException:
+        request.packs.abandon()
+        raise
+    registrations = _commit(request, written, door)
+    return tuple(_settle(result, registrations) for result in request.results)
+
+
+def _take_part(request: _Request, number: int, part: Part) -> PartResult:
+    chunks = part.chunks()
+    head, is_whole = _buffer(chunks)
+    try:
+        if is_whole:
+            return _take_small(request, number, head)
+        study_instance_uid = peek_study_instance_uid(head)
+        if study_instance_uid is None:
+            return _take_scratch(request, number, head, chunks)
+        return _take_large(request, number, study_instance_uid, head, chunks)
+    except Part10Error as error:
+        return PartResult(number, failure_reason=error.failure_reason, comment=str(error))
+
+
+def _buffer(chunks: Iterator[bytes | memoryview]) -> tuple[bytes, bool]:
+    """Collect up to BUFFER_BYTES; the flag says whether that was all."""
+    pieces, total = [], 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        total += len(chunk)
+        if total > BUFFER_BYTES:
+            return b"".join(pieces), False
+    return b"".join(pieces), True
+
+
+def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
+    try:
+        header = read_header(data)
+    except MissingFileMeta:
+        data = complete_file(data)
+        header = read_header(data)
+    early = _check(request, number, header) or _check_known(request, number, header, data)
+    if early is not None:
+        return early
+    study, prepared = _prepare(header, data)
+    pack = request.packs.of_study(header.study_instance_uid)
+    pack.writer.begin_part()
+    pack.writer.write(data)
+    request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
+    request.packs.close_if_full(pack)
+    return _accepted(number, header)
+
+
+def _take_large(
+    request: _Request, number: int, study_instance_uid: str, head: bytes, chunks: Iterator[bytes | memoryview]
+) -> PartResult:
+    pack = request.packs.of_study(study_instance_uid)
+    pack.writer.begin_part()
+    try:
+        total = len(head)
+        pack.writer.write(head)
+        for chunk in chunks:
+            total += len(chunk)
+            _check_size(total)
+            pack.writer.write(chunk)
+        with pack.writer.part_view() as view:
+            header = read_header(view)
+            early = _check(request, number, header) or _check_known(request, number, header, view)
+            study, prepared = _prepare(header, view)
+    except BaseException:
+        pack.writer.drop_part()
+        raise
+    if early is not None:
+        pack.writer.drop_part()
+        return early
+    request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
+    request.packs.close_if_full(pack)
+    return _accepted(number, header)
+
+
+def _take_scratch(
+    request: _Request, number: int, head: bytes, chunks: Iterator[bytes | memoryview]
+) -> PartResult:
+    """Take a large part whose study cannot be seen from its first bytes: by way of a scratch file."""
+    Path(settings.SPOOL_ROOT).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=settings.SPOOL_ROOT) as scratch:
+        total = scratch.write(head)
+        for chunk in chunks:
+            total += len(chunk)
+            _check_size(total)
+            scratch.write(chunk)
+        scratch.flush()
+        with mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ) as view:
+            study_instance_uid = read_header(view).study_instance_uid
+        scratch.seek(0)
+        pieces = iter(lambda: scratch.read(256 << 10), b"")
+        return _take_large(request, number, study_instance_uid, next(pieces), pieces)
+
+
+def _check_size(total: int) -> None:
+    if total > settings.MAX_INSTANCE_BYTES:
+        error = Part10Error(f"the instance is larger than {settings.MAX_INSTANCE_BYTES} bytes")
+        error.failure_reason = OUT_OF_RESOURCES
+        raise error
+
+
+def _check(request: _Request, number: int, header: Header) -> PartResult | None:
+    if request.study_in_path and header.study_instance_uid != request.study_in_path:
+        comment = (
+            f"The instance belongs to study {header.study_instance_uid}, the request is for study"
+            f" {request.study_in_path}."
+        )
+        return _refused(number, header, STUDY_MISMATCH, comment)
+    return None
+
+
+def _check_known(
+    request: _Request, number: int, header: Header, data: bytes | memoryview | mmap.mmap
+) -> PartResult | None:
+    """Recognise an instance that was stored before, in this request or an earlier one, without writing it."""
+    uid = header.sop_instance_uid
+    known = request.seen.get(uid)
+    if known is None and _study_is_known(request, header.study_instance_uid):
+        row = (
+            Instance.objects.filter(sop_instance_uid=uid)
+            .values_list("series__study__study_instance_uid", "series__series_instance_uid", "sha256")
+            .first()
+        )
+        release()
+        if row is not None:
+            known = (f"{row[0]}/{row[1]}", bytes(row[2]))
+    if known is None:
+        return None
+    digest = _digest(data)
+    if known == (_place(header), digest):
+        return _accepted(number, header, is_duplicate=True)
+    outcome = Outcome.OTHER_SERIES if known[1] == digest else Outcome.OTHER_BYTES
+    return _refused(number, header, *COMMENTS[outcome])
+
+
+def _place(header: Header) -> str:
+    return f"{header.study_instance_uid}/{header.series_instance_uid}"
+
+
+def _study_is_known(request: _Request, study_instance_uid: str) -> bool:
+    if study_instance_uid not in request.known_studies:
+        found = Study.objects.filter(study_instance_uid=study_instance_uid).exists()
+        release()
+        request.known_studies[study_instance_uid] = found
+    return request.known_studies[study_instance_uid]
+
+
+def _digest(data: bytes | memoryview | mmap.mmap) -> bytes:
+    with memoryview(data) as view:
+        return hashlib.sha256(view[PREAMBLE_BYTES:]).digest()
+
+
+def _prepare(header: Header, data: bytes | memoryview | mmap.mmap) -> tuple[StudyFacts, PreparedInstance]:
+    return study_facts(header.attributes), prepare_instance(header, build_frame_table(data, header))
+
+
+def _accepted(number: int, header: Header, *, is_duplicate: bool = False) -> PartResult:
+    return PartResult(
+        number,
+        header.sop_class_uid,
+        header.sop_instance_uid,
+        header.study_instance_uid,
+        header.series_instance_uid,
+        is_duplicate=is_duplicate,
+        warnings=header.warnings,
+    )
+
+
+def _refused(number: int, header: Header, reason: int, comment: str) -> PartResult:
+    return PartResult(
+        number,
+        header.sop_class_uid,
+        header.sop_instance_uid,
+        header.study_instance_uid,
+        header.series_instance_uid,
+        failure_reason=reason,
+        comment=comment,
+    )
+
+
+def _commit(request: _Request, written: list[WrittenPack], door: str) -> dict[str, Registration]:
+    """Register all packs, their keys and the audit rows in one transaction; by study UID, merged."""
+    written.sort(key=lambda pack: pack.received.study.study_instance_uid)
+    department = _department_of(request.actor)
+
+    def work() -> dict[str, Registration]:
+        by_study: dict[str, Registration] = {}
+        for pack in written:
+            registration = register(pack.received, department)
+            _write_pack_row(pack, registration)
+            uid = pack.received.study.study_instance_uid
+            earlier = by_study.get(uid)
+            if earlier is not None:
+                registration.outcomes.update(earlier.outcomes)
+            by_study[uid] = registration
+        _audit(request, by_study, door)
+        return by_study
+
+    return run_write(work)
+
+
+def _department_of(actor: Actor) -> Department | None:
+    if actor.scope.department_id is None:
+        return None
+    return Department.objects.select_related("unit").get(pk=actor.scope.department_id)
+
+
+def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
+    now: datetime = timezone.now()
+    state = Pack.LIVE if registration.stored_any else Pack.CONDEMNED
+    row = Pack(
+        key=pack.received.key,
+        state=state,
+        size_bytes=pack.size_bytes,
+        study_instance_uid=pack.received.study.study_instance_uid,
+        written_at=pack.received.received_at,
+        condemned_at=None if state == Pack.LIVE else now,
+    )
+    Pack.objects.bulk_create([row], ignore_conflicts=True)
+    won = Pack.objects.filter(key=row.key).values_list("state", flat=True).get()
+    if won != state:  # the sweep condemned it first: its bytes may be gone
+        raise StorageBusy("the pack was condemned while it was being stored; send the request again")
+
+
+def _audit(request: _Request, by_study: dict[str, Registration], door: str) -> None:
+    failed = sum(result.failure_reason is not None for result in request.results)
+    for uid, registration in by_study.items():
+        counts = {outcome.value: 0 for outcome in registration.outcomes.values()}
+        for outcome in registration.outcomes.values():
+            counts[outcome.value] += 1
+        audit.record(
+            request.actor,
+            "store",
+            outcome="success" if registration.stored_any else "refused",
+            door=door,
+            study_instance_uid=uid,
+            patient_id=registration.person_id,
+            detail={"instances": counts},
+        )
+    if failed or not by_study:
+        refused = [
+            {"part": r.part_number, "uid": r.sop_instance_uid, "reason": r.failure_reason}
+            for r in request.results
+            if r.failure_reason is not None
+        ]
+        duplicates = sum(result.is_duplicate for result in request.results)
+        audit.record(
+            request.actor,
+            "store",
+            outcome="refused" if failed else "success",
+            door=door,
+            detail={"refused": refused[:100], "refused_count": failed, "duplicates": duplicates},
+        )
+
+
+def _settle(result: PartResult, registrations: dict[str, Registration]) -> PartResult:
+    if result.failure_reason is not None or result.is_duplicate:
+        return result
+    outcome = registrations[result.study_instance_uid].outcomes[result.sop_instance_uid]
+    if outcome is Outcome.STORED:
+        return result
+    if outcome is Outcome.DUPLICATE:
+        return replace(result, is_duplicate=True)
+    reason, comment = COMMENTS[outcome]
+    return replace(result, failure_reason=reason, comment=comment)

@@ -1,0 +1,156 @@
+"""The sweep: what requests left behind without a row, and what was condemned long enough ago.
+
+A pack's row decides. The sweep inserts `condemned` before it touches an object, a store inserts `live`:
+the primary key lets one of them win, and what was answered is never swept. A complete pack without a
+row is not thrown away: it goes to `lost/` and waits to be adopted.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from access.actor import Actor, Scope
+from access.authentication import client_actor
+from access.database import write_transaction
+from access.models import ApiClient, Department
+from repository.models import Pack
+from repository.objects.base import ObjectReader, ObjectStore
+from repository.objects.selection import open_store
+from repository.packs.layout import PackedInstance, PackPreamble
+from repository.packs.reader import PackReader, is_complete
+from repository.store import PartResult, store
+
+UNANSWERED_AFTER = timedelta(hours=24)
+PACK_GRACE = timedelta(days=7)
+LOST_PREFIX = "lost/"
+COPY_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """Keys that were touched, by what was done."""
+
+    removed_unfinished: list[str] = field(default_factory=list)
+    moved_to_lost: list[str] = field(default_factory=list)
+    removed_condemned: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What became of one lost pack."""
+
+    key: str
+    results: tuple[PartResult, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """True if everything in it is stored now."""
+        return all(result.failure_reason is None for result in self.results)
+
+
+def sweep(
+    *,
+    unanswered_after: timedelta = UNANSWERED_AFTER,
+    grace: timedelta = PACK_GRACE,
+    now: datetime | None = None,
+) -> SweepReport:
+    """Remove unfinished packs, set complete ones without a row aside, delete what is condemned past its grace.
+
+    May run twice, and beside stores.
+    """
+    now = now or timezone.now()
+    objects = open_store()
+    report = SweepReport()
+    for stored in objects.keys("packs/"):
+        if stored.modified_at > now - unanswered_after or Pack.objects.filter(key=stored.key).exists():
+            continue
+        if _condemn(stored.key, stored.size_bytes, now):
+            _set_aside(objects, stored.key, report)
+    _remove_condemned(objects, now - grace, report)
+    return report
+
+
+def lost_packs() -> list[str]:
+    """Return the keys of complete packs that wait to be adopted."""
+    return [stored.key for stored in open_store().keys(LOST_PREFIX)]
+
+
+def adopt(key: str) -> Adoption:
+    """Store what a lost pack holds, as if its sender had sent it again; the pack goes when all of it is stored."""
+    objects = open_store()
+    with objects.open(key) as reader:
+        pack = PackReader(reader)
+        preamble = pack.read_preamble()
+        parts = [_LostPart(pack, instance) for instance in pack.instances]
+        results = store(iter(parts), _sender(preamble), door="adopt")
+    adoption = Adoption(key, results)
+    if adoption.is_complete:
+        objects.delete(key)
+    return adoption
+
+
+@dataclass(frozen=True, slots=True)
+class _LostPart:
+    pack: PackReader
+    instance: PackedInstance
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the instance, verified."""
+        return self.pack.blocks(self.instance.offset, self.instance.length)
+
+
+def _condemn(key: str, size_bytes: int, now: datetime) -> bool:
+    """Insert the row that forbids a store; False when a store was first."""
+    with write_transaction():
+        Pack.objects.bulk_create(
+            [Pack(key=key, state=Pack.CONDEMNED, size_bytes=size_bytes, written_at=now, condemned_at=now)],
+            ignore_conflicts=True,
+        )
+        return Pack.objects.filter(key=key, state=Pack.CONDEMNED, condemned_at=now).exists()
+
+
+def _set_aside(objects: ObjectStore, key: str, report: SweepReport) -> None:
+    with objects.open(key) as reader:
+        complete = is_complete(reader)
+        if complete:
+            _copy(objects, reader, LOST_PREFIX + key.rsplit("/", 1)[1])
+    objects.delete(key)
+    Pack.objects.filter(key=key).update(state=Pack.GONE)
+    (report.moved_to_lost if complete else report.removed_unfinished).append(key)
+
+
+def _copy(objects: ObjectStore, reader: ObjectReader, target: str) -> None:
+    objects.delete(target)  # what an interrupted sweep left
+    with objects.create(target) as file:
+        at = 0
+        while at < reader.size_bytes:
+            at += file.write(reader.read_at(at, min(COPY_BYTES, reader.size_bytes - at)))
+        os.fsync(file.fileno())
+    objects.sync(target)
+
+
+def _remove_condemned(objects: ObjectStore, before: datetime, report: SweepReport) -> None:
+    for key in Pack.objects.filter(state=Pack.CONDEMNED, condemned_at__lte=before).values_list(
+        "key", flat=True
+    ):
+        objects.delete(key)
+        Pack.objects.filter(key=key, state=Pack.CONDEMNED).update(state=Pack.GONE)
+        report.removed_condemned.append(key)
+
+
+def _sender(preamble: PackPreamble) -> Actor:
+    client = ApiClient.objects.filter(name=preamble.client).select_related("department__unit").first()
+    if client is not None:
+        return client_actor(client, frozenset({"store"}))
+    department = Department.objects.filter(hsa_id=preamble.department or "").select_related("unit").first()
+    scope = (
+        Scope(department.pk, department.unit_id, department.unit.provider_id)
+        if department
+        else Scope(region_wide=True)
+    )
+    return Actor(
+        "system", preamble.client, scope, frozenset({"store"}), department_hsa_id=preamble.department or ""
+    )
