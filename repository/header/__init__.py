@@ -1,1 +1,1 @@
-"""How the header of one PS3.10 file is read: the parts behind `repository.part10`. May import registry.wire and pydicom."""
+"""How the header of one PS3.10 file is read: the parts behind `repository.part10`; pydicom, no Django."""

@@ -79,5 +79,5 @@ class DeflateBomb(Part10Error):
     failure_reason = PROCESSING_FAILURE
 
 
-class StrictnessDoubt(Exception):  # noqa: N818 - not an error of the file: the strict reader hands over
+class StrictnessDoubt(Exception):
     """The strict reader met something it does not read; the lenient one decides."""

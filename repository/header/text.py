@@ -12,7 +12,7 @@ from repository.header.errors import StrictnessDoubt
 from repository.header.model import Findings
 
 DEFAULT_ENCODING = "iso8859"
-_SINGLE_BYTE_SAFE = {"utf8", "gb18030", "gbk"}
+_STAND_ALONE = {"utf8", "gb18030", "gbk"}
 
 
 class TextDecoder:
@@ -30,22 +30,29 @@ class TextDecoder:
         if b"\x1b" in raw:
             text = self._decode_extended(raw)
         else:
-            text = self._decode_plain(raw)
+            # ASCII means the same in every character set.
+            text = raw.decode("ascii") if raw.isascii() else self._decode_plain(raw)
         return text.replace("\0", "") if "\0" in text else text
 
     def _decode_plain(self, raw: bytes) -> str:
-        if self.is_default and not raw.isascii():
-            self.findings.warn("text holds bytes beyond ASCII but no Specific Character Set is given: read as Latin-1")
+        if self.is_default:
+            self.findings.warn(
+                "text holds bytes beyond ASCII but no Specific Character Set is given: read as Latin-1"
+            )
         try:
             return raw.decode(self.encodings[0])
         except UnicodeDecodeError:
-            self.findings.warn("text does not match the Specific Character Set: undecodable bytes were replaced")
+            self.findings.warn(
+                "text does not match the Specific Character Set: undecodable bytes were replaced"
+            )
             return raw.decode(self.encodings[0], errors="replace")
 
     def _decode_extended(self, raw: bytes) -> str:
         text: str = decode_bytes(raw, list(self.encodings), TEXT_VR_DELIMS)
         if "\ufffd" in text:
-            self.findings.warn("text does not match the Specific Character Set: undecodable bytes were replaced")
+            self.findings.warn(
+                "text does not match the Specific Character Set: undecodable bytes were replaced"
+            )
         return text
 
 
@@ -63,9 +70,9 @@ def select_decoder(terms: Sequence[str | None], findings: Findings) -> TextDecod
         if encoding is None:
             raise StrictnessDoubt("unknown character set")
         encodings.append(encoding)
-    if len(encodings) > 1 and any(encoding.lower() in _SINGLE_BYTE_SAFE for encoding in encodings):
+    if len(encodings) > 1 and any(encoding.lower() in _STAND_ALONE for encoding in encodings):
         raise StrictnessDoubt("a stand-alone character set among others")
-    is_default = not any((term or "").strip() for term in terms)
+    is_default = all(encoding == DEFAULT_ENCODING for encoding in encodings)
     return TextDecoder(tuple(encodings) or (DEFAULT_ENCODING,), findings, is_default=is_default)
 
 

@@ -1,0 +1,38 @@
+"""The DICOM JSON model as text: BulkDataURIs and their server.
+
+Metadata documents are kept with BulkDataURIs relative to the server, so that one stored document serves every
+public address.
+
+Standard: PS3.18 F.2.6
+"""
+
+import json
+
+_MARK = b'"BulkDataURI":"'
+
+
+def build_bulk_data_prefix(base_path: str, study_uid: str, series_uid: str, instance_uid: str) -> str:
+    """Return what the BulkDataURIs of one instance begin with; the path of the element follows.
+
+    Parameters
+    ----------
+    base_path
+        Where the DICOMweb service lies on its server, such as "/dicom-web"; "" for the root.
+    """
+    base = base_path.rstrip("/")
+    return f"{base}/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}/bulkdata/"
+
+
+def absolute_bulk_data_uris(document: bytes, origin: str) -> bytes:
+    """Make the server-relative BulkDataURIs of a JSON document absolute.
+
+    The document must be written without blanks, as orjson does. Text values cannot be hit: a quotation
+    mark in them is escaped.
+
+    Parameters
+    ----------
+    origin
+        Scheme, host and port, such as "https://pacs.example.org".
+    """
+    quoted = json.dumps(origin.rstrip("/"))[1:-1].encode("ascii")
+    return document.replace(_MARK + b"/", _MARK + quoted + b"/")
