@@ -104,11 +104,12 @@ def decode_preamble(head: bytes) -> PackPreamble:
         raise InvalidPack(f"no preamble line within the first {len(head)} bytes")
     try:
         fields = orjson.loads(line)
-        if fields["format_version"] != FORMAT_VERSION:
-            raise InvalidPack(f"pack format version {fields['format_version']!r} is not {FORMAT_VERSION}")
+        _check_version(fields["format_version"])
         received_at = datetime.fromisoformat(fields.pop("received_at"))
         return PackPreamble(received_at=received_at, **fields)
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except InvalidPack:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InvalidPack(f"the preamble line is not what the format says: {error}") from error
 
 
@@ -169,6 +170,7 @@ def decode_epilogue(epilogue: bytes, size_bytes: int) -> Trailer:
     line, _, sums = body.partition(b"\n")
     try:
         fields = orjson.loads(line)
+        _check_version(fields["format_version"])
         trailer = Trailer(
             key=fields["key"],
             boundary=fields["boundary"],
@@ -177,10 +179,17 @@ def decode_epilogue(epilogue: bytes, size_bytes: int) -> Trailer:
             block_sums=struct.unpack(f">{len(sums) // _SUM_BYTES}Q", sums),
             instances=tuple(_instance_from_json(instance) for instance in fields["instances"]),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, struct.error) as error:
+    except InvalidPack:
+        raise
+    except (KeyError, TypeError, ValueError, struct.error) as error:
         raise InvalidPack(f"the index is not what the format says: {error}") from error
     _check_trailer(trailer, size_bytes - len(epilogue))
     return trailer
+
+
+def _check_version(format_version: object) -> None:
+    if format_version != FORMAT_VERSION:
+        raise InvalidPack(f"pack format version {format_version!r} is not {FORMAT_VERSION}")
 
 
 def _check_trailer(trailer: Trailer, data_bytes: int) -> None:

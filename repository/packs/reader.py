@@ -89,7 +89,8 @@ class PackReader:
 
     def _verified_pieces(self, trailer: Trailer, start: int, end: int) -> Iterator[bytes]:
         size = trailer.block_bytes
-        for number, block in self._verified_blocks(trailer, start // size, -(-end // size)):
+        after_last = -(-end // size) if end > start else 0
+        for number, block in self._verified_blocks(trailer, start // size, after_last):
             block_start = number * size
             first, last = max(start - block_start, 0), min(end - block_start, len(block))
             yield block if last - first == len(block) else block[first:last]
