@@ -4,9 +4,11 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
 T = TypeVar("T")
 
@@ -17,6 +19,19 @@ MAX_ATTEMPTS = 5
 def is_sqlite() -> bool:
     """Tell whether the default database is SQLite."""
     return connection.vendor == "sqlite"
+
+
+def database_now() -> datetime:
+    """Return the time that leases and deadlines go by: one clock, whichever machine asks.
+
+    PostgreSQL's own clock (not that of the transaction's start); the host's beside SQLite.
+    """
+    if is_sqlite():
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 @contextmanager

@@ -54,6 +54,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PROJECT / "frontend" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -133,6 +134,10 @@ REST_FRAMEWORK = {
 # host is allowed. Set it whenever a proxy stands in front.
 PUBLIC_BASE_URL = os.environ.get("SAMSYN_PUBLIC_BASE_URL", "").rstrip("/")
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
+# How long a delivery stays with a worker that gives no sign of life.
+DELIVERY_LEASE_S = float(os.environ.get("SAMSYN_DELIVERY_LEASE_S", "60"))
+# Receivers on loopback and private networks; on by default in the embedded profile only.
+ALLOW_PRIVATE_DESTINATIONS = os.environ.get("SAMSYN_ALLOW_PRIVATE_DESTINATIONS", "off") == "on"
 MAX_UPLOADS = 16
 MAX_DOWNLOADS = 24
 MAX_TRANSFERS_PER_CLIENT = 4

@@ -6,7 +6,13 @@ from access.models import Department
 
 
 class Destination(models.Model):
-    """Where a department's system listens: a STOW-RS address and a token for it."""
+    """Where a department's system listens: a STOW-RS address and a token for it.
+
+    With an open breaker nothing is sent; a probe closes it when the system answers again.
+    """
+
+    CLOSED = "closed"
+    OPEN = "open"
 
     department = models.ForeignKey(Department, models.CASCADE, related_name="+")
     name = models.CharField(max_length=100)
@@ -14,8 +20,13 @@ class Destination(models.Model):
     token_sealed = models.TextField(blank=True, help_text="Bearer token, encrypted")
     max_parallel = models.PositiveSmallIntegerField(default=2)
     active = models.BooleanField(default=True)
+    breaker = models.CharField(max_length=6, default=CLOSED)
     consecutive_failures = models.PositiveIntegerField(default=0)
-    open_until = models.DateTimeField(null=True, help_text="Breaker: no attempt before this moment")
+    times_opened = models.PositiveIntegerField(default=0, help_text="Since the last success")
+    open_until = models.DateTimeField(
+        null=True, help_text="No attempt before this moment; with an open breaker, the next probe"
+    )
+    last_error = models.TextField(blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["department", "name"], name="destination_once")]

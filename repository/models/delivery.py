@@ -1,24 +1,36 @@
 """Deliveries: one study on its way to one destination."""
 
 from django.db import models
+
 from registry.models import Destination, Study
 
 
 class Delivery(models.Model):
     """One study to one destination in one generation.
 
-    States: ready -> leased -> sending -> delivered; leased and sending fall back to ready; dead when
-    the error is permanent or the deadline has passed; withdrawn when the decision turned.
-    Every write of a worker names its `lease_token`.
+    States: ready -> leased -> sending -> delivered; leased and sending fall back to ready; held while
+    the receiving department may not see the study; dead when the error is permanent or the deadline
+    has passed; withdrawn when nobody wants it any more; superseded by a newer generation before it
+    was begun. Every write of a worker names its `lease_token`.
     """
+
+    READY = "ready"
+    LEASED = "leased"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    HELD = "held"
+    DEAD = "dead"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
 
     study = models.ForeignKey(Study, models.CASCADE, related_name="deliveries")
     destination = models.ForeignKey(Destination, models.PROTECT, related_name="deliveries")
     generation = models.PositiveIntegerField()
     priority = models.CharField(max_length=8, default="normal")
     priority_rank = models.PositiveSmallIntegerField(default=1)
-    state = models.CharField(max_length=12, default="ready")
-    reason = models.TextField(blank=True, help_text="Plain sentence: why it is in this state")
+    state = models.CharField(max_length=12, default=READY)
+    reason_code = models.CharField(max_length=30, blank=True, help_text="Made a sentence by delivery.reasons")
+    reason = models.TextField(blank=True, help_text="What the receiver or the worker said about it")
     subscription_ids = models.JSONField(default=list)
     planned_at = models.DateTimeField()
     not_before = models.DateTimeField()
@@ -41,11 +53,19 @@ class Delivery(models.Model):
 
 
 class DeliveryItem(models.Model):
-    """One instance of a delivery: only what is not yet there is sent again."""
+    """One instance of a delivery: only what is not yet there is sent again.
+
+    States: waiting, delivered, failed (the receiver refused it), gone (no longer ours to send).
+    """
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GONE = "gone"
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="items")
     sop_instance_uid = models.CharField(max_length=64)
-    state = models.CharField(max_length=10, default="waiting")
+    state = models.CharField(max_length=10, default=WAITING)
     status = models.CharField(max_length=200, blank=True)
 
     class Meta:
@@ -56,7 +76,11 @@ class DeliveryItem(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at one delivery, as it went."""
+    """One try at one delivery, as it went.
+
+    It holds one of the destination's slots until `slot_until`: also when its worker died, because
+    the receiver may still be busy with the request.
+    """
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempt_rows")
     started_at = models.DateTimeField()
@@ -68,6 +92,14 @@ class Attempt(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True)
     error_class = models.CharField(max_length=20, blank=True)
     error = models.TextField(blank=True)
+    slot_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["slot_until"], name="attempt_slot", condition=models.Q(slot_until__isnull=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.pk} of delivery {self.delivery_id}"

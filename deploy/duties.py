@@ -1,0 +1,116 @@
+"""Which duty runs when: the one list for the embedded duties process and for Celery's beat."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from access.audit import flush_counts
+from access.database import release
+from registry.subscriptions import PRIORITIES
+from repository.delivery import duties as delivery
+from repository.delivery.schedule import return_leases_of
+from repository.delivery.send import Source
+from repository.retrieve import StoredInstance, instances_to_send, stream_file
+
+log = logging.getLogger(__name__)
+
+EMBEDDED = "embedded"
+TICK_S = 0.25
+IDLE_S = 0.5
+SENDERS = (PRIORITIES, PRIORITIES, ("urgent",))
+"""The sending threads of the embedded process: one is kept free for what is urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One thing to do every so often; it may run twice, also at the same time."""
+
+    name: str
+    every_s: float
+    run: Callable[[], object]
+
+
+DUTIES = (
+    Duty("note_quiet_studies", 1, delivery.note_quiet_studies),
+    Duty("plan_deliveries", 1, delivery.plan_deliveries),
+    Duty("sweep_leases", 10, delivery.sweep_leases),
+    Duty("expire_overdue", 30, delivery.expire_overdue),
+    Duty("release_held", 10, delivery.release_held),
+    Duty("probe_destinations", 5, delivery.probe_destinations),
+    Duty("flush_counts", 15, flush_counts),
+)
+
+
+def packs_source() -> Source[StoredInstance]:
+    """Return where deliveries take their bytes from: the packs."""
+    return Source(instances_to_send, stream_file)
+
+
+def run_duty(name: str) -> None:
+    """Run one duty by name.
+
+    Raises
+    ------
+    KeyError
+        There is no such duty.
+    """
+    {duty.name: duty for duty in DUTIES}[name].run()
+
+
+def run_forever(stop: threading.Event) -> None:
+    """Run every duty and send deliveries until `stop` is set: the duties process of the embedded profile.
+
+    Only one such process may run on a database (`deploy.management.commands.run_duties` sees to it):
+    what an earlier one held when it died is given back at once.
+    """
+    _run_safely("return_leases", lambda: return_leases_of(f"{EMBEDDED}-"))
+    senders = [
+        threading.Thread(target=_send_until, args=(stop, number, priorities), name=f"sender-{number}")
+        for number, priorities in enumerate(SENDERS, 1)
+    ]
+    for thread in senders:
+        thread.start()
+    _run_duties_until(stop)
+    for thread in senders:
+        thread.join()
+
+
+def _run_duties_until(stop: threading.Event) -> None:
+    waits = {duty.name: 0.0 for duty in DUTIES}
+    while not stop.is_set():
+        for duty in DUTIES:
+            waits[duty.name] -= TICK_S
+            if waits[duty.name] <= 0:
+                waits[duty.name] = duty.every_s
+                _run_safely(duty.name, duty.run)
+        stop.wait(TICK_S)
+    connection.close()
+
+
+def _send_until(stop: threading.Event, number: int, priorities: tuple[str, ...]) -> None:
+    worker = f"{EMBEDDED}-{os.getpid()}-{number}"
+    source = packs_source()
+
+    def send_all() -> None:
+        while not stop.is_set() and delivery.send_ready(worker, source, priorities):
+            pass
+
+    while not stop.is_set():
+        _run_safely("send_ready", send_all)
+        stop.wait(IDLE_S)
+    connection.close()
+
+
+def _run_safely(name: str, run: Callable[[], object]) -> None:
+    """Run something that is tried again soon: a database that is away must not end the process."""
+    try:
+        run()
+    except Exception:
+        log.exception("duty %s failed; it is tried again", name)
+        connection.close()
+    finally:
+        release()

@@ -1,0 +1,38 @@
+"""Whether a study may go to a destination now: asked when planning, and again before every request."""
+
+from collections.abc import Iterable
+
+from access.actor import Actor, Scope
+from registry.models import Destination, Study, Subscription
+from registry.visibility import may_see
+
+IN_CONFLICT = "in_conflict"
+NO_BASIS = "no_basis"
+
+
+def receiver_of(destination: Destination) -> Actor:
+    """Return the department's system as the actor that a delivery is decided and audited for."""
+    department = destination.department
+    return Actor(
+        kind="duty",
+        subject=f"delivery to {destination.name}",
+        scope=Scope(department.pk, department.unit_id, department.unit.provider_id),
+        permissions=frozenset({"read"}),
+        subject_id=destination.pk,
+        department_hsa_id=department.hsa_id,
+    )
+
+
+def find_obstacle(study: Study, destination: Destination) -> str:
+    """Return the reason code of what forbids sending, or an empty string.
+
+    What the receiving department may not see is not sent to it: the same decision as for a person there.
+    """
+    if may_see(receiver_of(destination), study):
+        return ""
+    return IN_CONFLICT if study.in_conflict else NO_BASIS
+
+
+def is_still_wanted(subscription_ids: Iterable[int]) -> bool:
+    """Tell whether one of the subscriptions that asked for a delivery is still active."""
+    return Subscription.objects.filter(pk__in=list(subscription_ids), active=True).exists()

@@ -1,0 +1,80 @@
+"""What has to be done again and again; every function may run twice, also at the same time."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+
+from access.database import database_now, run_write
+from registry import changes
+from registry.models import Destination, Study
+from registry.subscriptions import PRIORITIES
+from repository.delivery import breaker, stow_rs
+from repository.delivery.failure import FailedRequest
+from repository.delivery.plan import plan_deliveries
+from repository.delivery.schedule import claim, expire_overdue, release_held, sweep_leases
+from repository.delivery.send import Source, open_connection, send
+
+__all__ = [
+    "expire_overdue",
+    "note_quiet_studies",
+    "plan_deliveries",
+    "probe_destinations",
+    "release_held",
+    "send_ready",
+    "sweep_leases",
+]
+
+QUIET_AT_ONCE = 200
+
+
+def note_quiet_studies() -> int:
+    """Append `study_quiet` for the studies that nothing was added to for a while; returns how many."""
+    due = Study.objects.filter(quiet_due_at__lte=database_now()).order_by("quiet_due_at", "pk")
+    found = list(due.values_list("pk", "quiet_due_at")[:QUIET_AT_ONCE])
+    return sum(_note_quiet(pk, due_at) for pk, due_at in found if due_at is not None)
+
+
+def probe_destinations() -> int:
+    """Ask the destinations behind an open breaker whether they answer again; returns how many do."""
+    due = [pk for pk in breaker.due_probes() if breaker.claim_probe(pk)]
+    return sum(_probe(pk) for pk in due)
+
+
+def send_ready(worker: str, source: Source[Any], priorities: Iterable[str] = PRIORITIES) -> bool:
+    """Claim one delivery and make an attempt at it; False when nothing may go now."""
+    lease = claim(worker, priorities)
+    if lease is None:
+        return False
+    send(lease, source)
+    return True
+
+
+def _note_quiet(study_id: int, due_at: datetime) -> int:
+    def write() -> int:
+        # Conditional on the moment that was read: a store since then has moved it, and wins.
+        rows = Study.objects.filter(pk=study_id, quiet_due_at=due_at)
+        if not rows.update(quiet_due_at=None, quiet_generation=F("quiet_generation") + 1):
+            return 0
+        Study.objects.filter(pk=study_id, state="in_progress").update(state="complete")
+        study = Study.objects.get(pk=study_id)
+        changes.append("study_quiet", study.study_instance_uid, {"generation": study.quiet_generation})
+        return 1
+
+    return run_write(write)
+
+
+def _probe(destination_id: int) -> int:
+    destination = Destination.objects.select_related("department").get(pk=destination_id)
+    error = ""
+    try:
+        connection = open_connection(destination)
+        try:
+            stow_rs.probe(connection)
+        finally:
+            connection.close()
+    except FailedRequest as failed:
+        error = failed.failure.text
+    breaker.note_probe(destination_id, error)
+    return 0 if error else 1

@@ -1,0 +1,65 @@
+"""The plain sentence for the state a delivery is in, in the reader's language."""
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop
+
+from registry.models import Destination
+from repository.models import Delivery
+
+_SENTENCES = {
+    "queued": gettext_noop("Waits for its turn."),
+    "sending": gettext_noop("Is being sent now."),
+    "delivered": gettext_noop("Everything has arrived; the receiver has named every image."),
+    "superseded": gettext_noop("More images came before it was sent; they all go in a later delivery."),
+    "in_conflict": gettext_noop(
+        "Held: the patient's identity is disputed. It goes when somebody has settled whose study this is."
+    ),
+    "no_basis": gettext_noop("Held: the receiving department may not see this study."),
+    "subscription_ended": gettext_noop("Withdrawn: no active subscription asks for it any more."),
+    "removed": gettext_noop("Withdrawn: the images have been removed."),
+    "lease_lost": gettext_noop("The sending process stopped half-way; the rest is sent again."),
+    "worker_died": gettext_noop(
+        "Given up: the sending process stopped every time. An administrator has to look."
+    ),
+    "deadline_passed": gettext_noop("Given up: it could not be sent within the time allowed."),
+    "no_connection": gettext_noop("No connection to the receiver."),
+    "connection_cut": gettext_noop("The connection to the receiver broke."),
+    "receiver_slow": gettext_noop("The receiver did not answer in time."),
+    "receiver_error": gettext_noop("The receiver answered with an error."),
+    "receiver_busy": gettext_noop("The receiver asked us to wait."),
+    "receiver_full": gettext_noop("The receiver had no room for some images."),
+    "answer_unreadable": gettext_noop("The receiver's answer does not say what it has stored."),
+    "answer_incomplete": gettext_noop("The receiver's answer does not name every image that was sent."),
+    "destination_fault": gettext_noop(
+        "The receiver's address, token or certificate has to be put right by an administrator."
+    ),
+    "request_refused": gettext_noop("Given up: the receiver refuses the request."),
+    "instances_refused": gettext_noop("Given up: the receiver refused some images; the others arrived."),
+    "source_unreadable": gettext_noop("Our own copy could not be read; an administrator has been warned."),
+    "unexpected": gettext_noop("An unexpected error; an administrator has been warned."),
+}
+
+
+def explain(delivery: Delivery) -> str:
+    """Return why a delivery is in its state and what comes next, in the active language.
+
+    Reads `delivery.destination` and nothing else; what the receiver said stays in `delivery.reason`.
+    """
+    sentence = gettext(_SENTENCES.get(delivery.reason_code, _SENTENCES["unexpected"]))
+    following = _what_follows(delivery)
+    return f"{sentence} {following}" if following else sentence
+
+
+def _what_follows(delivery: Delivery) -> str:
+    if delivery.state != Delivery.READY:
+        return ""
+    destination = delivery.destination
+    if not destination.active:
+        return gettext("The destination is switched off.")
+    if destination.breaker == Destination.OPEN:
+        return gettext("The receiver is asked at intervals whether it answers again.")
+    if delivery.not_before > timezone.now():
+        at = date_format(timezone.localtime(delivery.not_before), "H:i:s")
+        return gettext("Next attempt at %(time)s.") % {"time": at}
+    return ""

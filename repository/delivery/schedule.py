@@ -1,0 +1,169 @@
+"""Which delivery goes next: claimed with a lease and a token, given back when the lease runs out."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db.models import F, Min, Q, QuerySet
+
+from access.database import database_now, run_write
+from registry.models import Destination
+from registry.subscriptions import PRIORITIES, rank_priority
+from repository.delivery.breaker import OPEN_AFTER
+from repository.delivery.decide import find_obstacle
+from repository.models import Attempt, Delivery
+
+LEASE_STATES = (Delivery.LEASED, Delivery.SENDING)
+MAX_LOST_LEASES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one worker to one delivery, as long as the row still carries the token."""
+
+    delivery_id: int
+    destination_id: int
+    attempt_id: int
+    token: str
+    worker: str
+
+
+def claim(worker: str, priorities: Iterable[str] = PRIORITIES) -> Lease | None:
+    """Claim the most urgent delivery that may go now; None when there is none.
+
+    A destination never has more leases than `max_parallel`, those of dead workers counted until their
+    requests must have ended; its last slot is kept for urgent ones.
+    """
+    ranks = [rank_priority(priority) for priority in priorities]
+    if not _claimable(database_now(), ranks).exists():  # reading first spares the write lock an idle round
+        return None
+    return run_write(partial(_claim, worker, ranks))
+
+
+def sweep_leases() -> int:
+    """Give back the deliveries whose worker has not renewed its lease; returns how many."""
+    expired = Delivery.objects.filter(state__in=LEASE_STATES, lease_until__lt=database_now())
+    found = list(expired.values_list("pk", "lease_token"))
+    return sum(run_write(partial(_return_lease, pk, token, expired_only=True)) for pk, token in found)
+
+
+def return_leases_of(worker_prefix: str) -> int:
+    """Give back at once what workers held that are known to be dead; returns how many."""
+    rows = Attempt.objects.filter(
+        worker__startswith=worker_prefix, ended_at=None, delivery__state__in=LEASE_STATES
+    )
+    found = list(rows.values_list("delivery_id", "delivery__lease_token"))
+    Attempt.objects.filter(worker__startswith=worker_prefix).exclude(slot_until=None).update(slot_until=None)
+    return sum(run_write(partial(_return_lease, pk, token, expired_only=False)) for pk, token in found)
+
+
+def expire_overdue() -> int:
+    """Declare dead what could not be sent by its deadline; returns how many."""
+    overdue = Delivery.objects.filter(
+        state__in=(Delivery.READY, Delivery.HELD), deadline_at__lt=database_now()
+    )
+    return overdue.update(state=Delivery.DEAD, reason_code="deadline_passed")
+
+
+def release_held() -> int:
+    """Let held deliveries go whose obstacle is gone; returns how many."""
+    released = 0
+    held = Delivery.objects.filter(state=Delivery.HELD)
+    for delivery in held.select_related("study", "destination__department__unit").order_by("pk"):
+        if not find_obstacle(delivery.study, delivery.destination):
+            released += Delivery.objects.filter(pk=delivery.pk, state=Delivery.HELD).update(
+                state=Delivery.READY, reason_code="queued", not_before=database_now()
+            )
+    return released
+
+
+def lease_length() -> timedelta:
+    """Return how long a lease lasts unless it is renewed."""
+    return timedelta(seconds=settings.DELIVERY_LEASE_S)
+
+
+def _claimable(now: datetime, ranks: list[int]) -> QuerySet[Delivery]:
+    unpaused = Q(destination__open_until=None) | Q(destination__open_until__lte=now)
+    return Delivery.objects.filter(
+        unpaused,
+        state=Delivery.READY,
+        priority_rank__in=ranks,
+        not_before__lte=now,
+        deadline_at__gt=now,
+        destination__active=True,
+        destination__breaker=Destination.CLOSED,
+    )
+
+
+def _claim(worker: str, ranks: list[int]) -> Lease | None:
+    now = database_now()
+    in_turn = (
+        _claimable(now, ranks)
+        .values("destination_id")
+        .annotate(best=Min("priority_rank"), oldest=Min("not_before"))
+        .order_by("best", "oldest")
+    )
+    for row in list(in_turn):
+        # The destination's row is the lock under which its slots are counted; who finds it taken passes on.
+        locked = Destination.objects.select_for_update(skip_locked=True, no_key=True)
+        destination = locked.filter(pk=row["destination_id"], breaker=Destination.CLOSED).first()
+        if destination is None:
+            continue
+        delivery = _next_delivery(destination, now, ranks)
+        if delivery is not None:
+            return _grant(delivery, worker, now)
+    return None
+
+
+def _next_delivery(destination: Destination, now: datetime, ranks: list[int]) -> Delivery | None:
+    busy = Attempt.objects.filter(delivery__destination=destination, slot_until__gt=now).count()
+    on_trial = destination.consecutive_failures >= OPEN_AFTER - 1
+    slots = 1 if on_trial else destination.max_parallel
+    if busy >= slots:
+        return None
+    rows = _claimable(now, ranks).filter(destination=destination)
+    if busy >= max(1, slots - 1):
+        rows = rows.filter(priority_rank=0)
+    return rows.order_by("priority_rank", "not_before", "pk").first()
+
+
+def _grant(delivery: Delivery, worker: str, now: datetime) -> Lease | None:
+    token, until = uuid.uuid4().hex, now + lease_length()
+    granted = Delivery.objects.filter(pk=delivery.pk, state=Delivery.READY).update(
+        state=Delivery.LEASED,
+        lease_token=token,
+        lease_until=until,
+        attempts=F("attempts") + 1,
+        reason_code="sending",
+        reason="",
+    )
+    if not granted:
+        return None
+    attempt = Attempt.objects.create(
+        delivery=delivery, started_at=now, worker=worker, slot_until=until + lease_length()
+    )
+    return Lease(delivery.pk, delivery.destination_id, attempt.pk, token, worker)
+
+
+def _return_lease(delivery_id: int, token: str, *, expired_only: bool) -> int:
+    lost = Attempt.objects.filter(delivery_id=delivery_id, error_class="lease_lost").count() + 1
+    dead = lost >= MAX_LOST_LEASES  # a study that kills its worker every time must not do so for ever
+    now = database_now()
+    rows = Delivery.objects.filter(pk=delivery_id, lease_token=token, state__in=LEASE_STATES)
+    if expired_only:  # it may have been renewed since it was listed
+        rows = rows.filter(lease_until__lt=now)
+    returned = rows.update(
+        state=Delivery.DEAD if dead else Delivery.READY,
+        reason_code="worker_died" if dead else "lease_lost",
+        lease_token="",
+        lease_until=None,
+        not_before=now,
+    )
+    if returned:
+        Attempt.objects.filter(delivery_id=delivery_id, ended_at=None).update(
+            ended_at=now, error_class="lease_lost", error="the worker did not renew its lease"
+        )
+    return returned

@@ -1,0 +1,217 @@
+"""One attempt at one delivery: decide again, open, send, verify."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from access.database import release
+from access.secrets import UnreadableSecret, unseal
+from registry.models import Destination, Study
+from registry.visibility import UnknownStudy
+from repository.delivery import lease as leases
+from repository.delivery import stow_rs
+from repository.delivery.address import ForbiddenAddress, UnknownHost, resolve_address
+from repository.delivery.decide import find_obstacle, is_still_wanted
+from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.lease import LostLease
+from repository.delivery.schedule import Lease, lease_length
+from repository.models import Delivery, DeliveryItem
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST_INSTANCES = 100
+MAX_REQUEST_BYTES = 64 << 20
+
+
+class Sendable(Protocol):
+    """What sending needs of an instance; `length` is its size as stored, in bytes."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Size of the stored file."""
+        ...
+
+
+T = TypeVar("T", bound=Sendable)
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[T]):
+    """Where the bytes come from: the instances of a study that may be sent, and each one's file."""
+
+    list_instances: Callable[[Study], Sequence[T]]
+    stream_file: Callable[[T], Iterator[bytes]]
+
+
+class _NotAllowedNow(Exception):
+    """The decision turned since the delivery was planned."""
+
+    def __init__(self, state: str, reason_code: str) -> None:
+        super().__init__(reason_code)
+        self.state = state
+        self.reason_code = reason_code
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Renews the lease while bytes leave, and counts them."""
+
+    lease: Lease
+    sent_bytes: int = 0
+    renewed_at: float = field(default_factory=time.monotonic)
+
+    def note_sent(self, sent_bytes: int) -> None:
+        self.sent_bytes += sent_bytes
+        if time.monotonic() - self.renewed_at > lease_length().total_seconds() / 4:
+            self.renew(0.0)
+
+    def renew(self, for_s: float) -> None:
+        leases.renew(self.lease, for_s)
+        self.renewed_at = time.monotonic()
+        release()  # the connection must not be held while the receiver takes its time
+
+
+def send(lease: Lease, source: Source[Any]) -> None:
+    """Make one attempt at a claimed delivery and write down how it ended; raises nothing.
+
+    This is one of the three places that catch everything: whatever went wrong, the delivery ends ready
+    again, held, withdrawn or dead, with its reason.
+    """
+    try:
+        _settle(lease, source)
+    except LostLease as lost:
+        log.warning("%s", lost)
+    except Exception:
+        # Not even the end could be written (database away): the sweep gives the lease back.
+        log.exception("delivery %s: the attempt could not be ended", lease.delivery_id)
+    finally:
+        release()
+
+
+def _settle(lease: Lease, source: Source[Any]) -> None:
+    try:
+        _attempt(lease, source)
+    except FailedRequest as error:
+        log.warning("delivery %s: %s", lease.delivery_id, error)
+        leases.fail(lease, error.failure)
+    except _NotAllowedNow as turned:
+        leases.stop(lease, turned.state, turned.reason_code)
+    except LostLease:
+        raise
+    except Exception as error:
+        log.exception("delivery %s: unexpected", lease.delivery_id)
+        leases.fail(lease, Failure("source", "unexpected", f"{type(error).__name__}: {error}"))
+
+
+def _attempt(lease: Lease, source: Source[Any]) -> None:
+    delivery = _read_delivery(lease)
+    _check_allowed(delivery)
+    leases.begin(lease)
+    waiting = _read_waiting(lease, delivery, source)
+    connection = open_connection(delivery.destination)
+    try:
+        unanswered: set[str] = set()
+        for batch in split_batches(waiting):
+            _check_allowed(_read_delivery(lease))
+            unanswered |= _send_batch(lease, connection, batch, source)
+    finally:
+        connection.close()
+    if unanswered:
+        text = f"the receiver had no room for {len(unanswered)} instances"
+        raise FailedRequest(Failure("retry", "receiver_full", text))
+    leases.complete(lease)
+
+
+def open_connection(destination: Destination) -> stow_rs.Connection:
+    """Check a destination's address and token, and prepare a connection.
+
+    Raises
+    ------
+    FailedRequest
+        The address is forbidden or unknown, or the token cannot be read.
+    """
+    try:
+        return stow_rs.connect(resolve_address(destination.url), unseal(destination.token_sealed))
+    except (ForbiddenAddress, UnreadableSecret) as error:
+        raise FailedRequest(Failure("destination", "destination_fault", str(error))) from error
+    except UnknownHost as error:
+        raise FailedRequest(Failure("retry", "no_connection", str(error))) from error
+
+
+def split_batches(instances: Sequence[T]) -> Iterator[list[T]]:
+    """Split into requests of at most 100 instances and 64 MiB; a larger instance goes alone."""
+    batch: list[T] = []
+    size_bytes = 0
+    for instance in instances:
+        full = len(batch) == MAX_REQUEST_INSTANCES or size_bytes + instance.length > MAX_REQUEST_BYTES
+        if batch and full:
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(instance)
+        size_bytes += instance.length
+    if batch:
+        yield batch
+
+
+def _read_delivery(lease: Lease) -> Delivery:
+    rows = Delivery.objects.select_related("study", "destination__department__unit")
+    delivery = rows.filter(pk=lease.delivery_id, lease_token=lease.token).first()
+    if delivery is None:
+        raise LostLease(f"delivery {lease.delivery_id} is no longer this worker's")
+    return delivery
+
+
+def _check_allowed(delivery: Delivery) -> None:
+    if not is_still_wanted(delivery.subscription_ids):
+        raise _NotAllowedNow(Delivery.WITHDRAWN, "subscription_ended")
+    obstacle = find_obstacle(delivery.study, delivery.destination)
+    if obstacle:
+        raise _NotAllowedNow(Delivery.HELD, obstacle)
+
+
+def _read_waiting(lease: Lease, delivery: Delivery, source: Source[Any]) -> list[Any]:
+    items = DeliveryItem.objects.filter(delivery=delivery, state=DeliveryItem.WAITING)
+    wanted = set(items.values_list("sop_instance_uid", flat=True))
+    found = [i for i in _list_instances(delivery.study, source) if i.sop_instance_uid in wanted]
+    gone = wanted - {i.sop_instance_uid for i in found}
+    if gone:
+        leases.forget_items(lease, gone)
+    return found
+
+
+def _list_instances(study: Study, source: Source[Any]) -> Sequence[Any]:
+    try:
+        return source.list_instances(study)
+    except UnknownStudy:  # every instance was removed since
+        return ()
+
+
+def _send_batch(
+    lease: Lease, connection: stow_rs.Connection, batch: list[Any], source: Source[Any]
+) -> set[str]:
+    """Send one request and record its answer; returns the instances the receiver had no room for."""
+    progress = _Progress(lease)
+    progress.renew(0.0)
+    files = [stow_rs.File(i.sop_instance_uid, partial(source.stream_file, i)) for i in batch]
+    answer = stow_rs.store(
+        connection,
+        files,
+        on_sent=progress.note_sent,
+        on_body_sent=lambda: progress.renew(stow_rs.ANSWER_TIMEOUT_S),
+    )
+    sent = {i.sop_instance_uid for i in batch}
+    failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}
+    leases.record_items(lease, answer.stored & sent, failed, progress.sent_bytes)
+    unnamed = sent - answer.stored - failed.keys() - answer.busy
+    if unnamed:
+        text = f"the receiver's answer does not name {len(unnamed)} of {len(sent)} instances"
+        raise FailedRequest(Failure("retry_once", "answer_incomplete", text))
+    return sent & answer.busy
