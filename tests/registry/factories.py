@@ -112,7 +112,9 @@ def make_series(study: Study, *, instances: int = 1, **values: Any) -> Series:
     )
     series.fragment = render_series(series, study.study_instance_uid)
     series.save()
-    segment = Segment.objects.create(series=series, pack_key=f"packs/{next(_numbers)}.pack", metadata=b"")
+    segment = Segment.objects.create(
+        series=series, pack_key=f"packs/{next(_numbers)}.pack", metadata=b"", metadata_instances=instances
+    )
     Instance.objects.bulk_create(
         Instance(
             series=series,
