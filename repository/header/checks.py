@@ -107,8 +107,9 @@ def _check_pixels(
         findings.warn(f"Bits Stored {bits_stored} is more than Bits Allocated {bits_allocated}")
     if missing or pixel.value_length is None or transfer_syntax_uid not in _NATIVE:
         return
-    expected = compute_native_bytes(attributes)
-    if expected is not None and pixel.value_length < expected:
+    frame_bits, frames = compute_frame_bits(attributes), read_number(attributes, "00280008", 1)
+    expected = (frame_bits * frames + 7) // 8 if frame_bits and frames else 0
+    if pixel.value_length < expected:
         findings.warn(f"pixel data has {pixel.value_length} bytes, {expected} are described")
 
 
@@ -126,19 +127,20 @@ def read_number(attributes: Mapping[str, Any], key: str, default: int | None = N
     return values[0] if values and isinstance(values[0], int) else default
 
 
-def compute_native_bytes(attributes: Mapping[str, Any]) -> int | None:
-    """Return how many bytes of native pixel data the attributes describe; None if they do not say.
+def compute_frame_bits(attributes: Mapping[str, Any]) -> int | None:
+    """Return how many bits of native pixel data the attributes describe for one frame; None if they do not say.
 
     YBR_FULL_422 has two chroma samples for two pixels.
 
     Standard: PS3.3 C.7.6.3.1.2, PS3.5 8.1.1
     """
     rows, columns = read_number(attributes, "00280010"), read_number(attributes, "00280011")
-    bits = read_number(attributes, "00280100")
-    frames = read_number(attributes, "00280008", 1)
-    if not rows or not columns or not bits or not frames or min(rows, columns, bits, frames) < 0:
+    bits_allocated = read_number(attributes, "00280100")
+    samples = read_number(attributes, "00280002", 1)
+    if not rows or not columns or not bits_allocated or not samples:
         return None
-    samples = read_number(attributes, "00280002", 1) or 1
-    if attributes.get("00280004", {}).get("Value", [""])[0] == "YBR_FULL_422" and samples == 3:
+    if min(rows, columns, bits_allocated, samples) < 0:
+        return None
+    if samples == 3 and attributes.get("00280004", {}).get("Value") == ["YBR_FULL_422"]:
         samples = 2
-    return (rows * columns * samples * bits * frames + 7) // 8
+    return rows * columns * samples * bits_allocated
