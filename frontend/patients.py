@@ -1,0 +1,105 @@
+"""Patients that a search finds, and only those with a study the actor may see."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from access.actor import Actor
+from frontend.people import Banner, read_banner
+from frontend.query import Query
+from frontend.studies import StudyRow, make_row
+from registry.models import Home, Patient, PatientIdentifier, Study
+from registry.visibility import visible_studies
+
+MAX_PATIENTS = 50
+RECENT_STUDIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PatientHit:
+    """One line of the results: the patient, and the latest of the studies that may be seen."""
+
+    banner: Banner
+    hospitals: tuple[str, ...]
+    latest: StudyRow
+    study_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gave; `cut` says that there were more than the page shows."""
+
+    hits: tuple[PatientHit, ...]
+    cut: bool = False
+
+
+def find_patients(actor: Actor, query: Query) -> Found:
+    """Find the patients of a query among the studies the actor may see, the latest study first."""
+    if query.reading in ("empty", "short"):
+        return Found(())
+    visible = visible_studies(actor).filter(person=OuterRef("pk"))
+    rows = list(
+        _match(actor, query).filter(Exists(visible)).order_by("patient_name_folded", "pk")[: MAX_PATIENTS + 1]
+    )
+    return Found(_make_hits(actor, rows[:MAX_PATIENTS]), cut=len(rows) > MAX_PATIENTS)
+
+
+def list_recent(actor: Actor) -> tuple[StudyRow, ...]:
+    """List the newest studies of the actor's own department; of its care provider where it has none."""
+    scope = actor.scope
+    if scope.department_id is None or not actor.may("read"):
+        return ()
+    homes = Home.objects.filter(department=scope.department_id)
+    if not homes.exists():
+        homes = Home.objects.filter(provider=scope.provider_id)
+    newest = homes.order_by("-study_date", "-study_time", "-study_id").values_list("study_id", flat=True)
+    ids = list(dict.fromkeys(newest[: RECENT_STUDIES * 3]))[:RECENT_STUDIES]
+    studies = Study.objects.filter(pk__in=ids).select_related("person", "custodian__unit")
+    studies = studies.prefetch_related("person__identifiers", "reports__versions")
+    return tuple(make_row(study) for study in studies.order_by("-study_date", "-study_time", "-pk"))
+
+
+def _match(actor: Actor, query: Query) -> QuerySet[Patient]:
+    if query.reading == "national":
+        return _having_number(query.number)
+    if query.reading == "name":
+        return _named(query.words, query.birth_year)
+    accession = visible_studies(actor).filter(accession_number=query.text).values("person")
+    numbers = PatientIdentifier.objects.filter(value=query.text).values("patient")
+    return Patient.objects.filter(Q(pk__in=accession) | Q(pk__in=numbers))
+
+
+def _having_number(number: str) -> QuerySet[Patient]:
+    return Patient.objects.filter(
+        pk__in=PatientIdentifier.objects.filter(value=number, is_national=True).values("patient")
+    )
+
+
+def _named(words: tuple[str, ...], birth_year: str) -> QuerySet[Patient]:
+    """Patients each of whose typed words begins a word of the name, in any order."""
+    rows = Patient.objects.filter(patient_birth_date__startswith=birth_year)
+    for word in words:
+        rows = rows.filter(
+            Q(patient_name_folded__startswith=word)
+            | Q(patient_name_folded__contains=f"^{word}")
+            | Q(patient_name_folded__contains=f" {word}")
+            | Q(patient_name_folded__contains=f"-{word}")
+        )
+    return rows
+
+
+def _make_hits(actor: Actor, patients: list[Patient]) -> tuple[PatientHit, ...]:
+    studies = visible_studies(actor).filter(person__in=patients).select_related("person", "custodian__unit")
+    studies = studies.prefetch_related("person__identifiers", "reports__versions")
+    by_patient: dict[int, list[Study]] = defaultdict(list)
+    for study in studies.order_by("-study_date", "-study_time", "-pk"):
+        by_patient[study.person_id].append(study)
+    hits = [_make_hit(rows) for rows in by_patient.values()]
+    return tuple(hits)
+
+
+def _make_hit(studies: list[Study]) -> PatientHit:
+    rows = [make_row(study) for study in studies]
+    hospitals = tuple(dict.fromkeys(row.hospital for row in rows))
+    return PatientHit(read_banner(studies[0].person), hospitals, rows[0], len(rows))

@@ -1,0 +1,178 @@
+// Steps through a series without loading a page. Without this file the links of the page do the same.
+"use strict";
+
+(() => {
+  const PAGE_STEP = 10;
+  const NEIGHBOURS = 6;
+  const data = JSON.parse(document.getElementById("stepper-data").textContent);
+  const root = document.querySelector("[data-stepper]");
+  const image = root.querySelector("[data-main]");
+  const fault = root.querySelector("[data-fault]");
+  const said = root.querySelector("[data-said]");
+  const windowLinks = [...root.querySelectorAll("[data-window]")];
+  const steps = data.instances.flatMap(([uid, frames]) =>
+    Array.from({ length: frames }, (_, index) => ({ uid, frames, frame: index + 1 })));
+  steps.forEach((step, index) => {
+    step.instance = index > 0 && steps[index - 1].uid === step.uid ? steps[index - 1].instance
+      : (index > 0 ? steps[index - 1].instance : 0) + 1;
+  });
+  const preloaded = new Map();
+  let place = data.place;
+  let windowKey = data.window;
+
+  function pictureUrl(index) {
+    const step = steps[index - 1];
+    const value = data.windows.find(([key]) => key === windowKey)[1];
+    const frame = step.frames > 1 ? `/frames/${step.frame}` : "";
+    return `${data.path}${step.uid}${frame}/rendered${value ? `?window=${value}` : ""}`;
+  }
+
+  function pageQuery(index, key) {
+    const step = steps[index - 1];
+    const query = new URLSearchParams({ instance: step.instance });
+    if (step.frames > 1) {
+      query.set("frame", step.frame);
+    }
+    if (data.windows.find(([name]) => name === key)[1]) {
+      query.set("window", key);
+    }
+    return `?${query}`;
+  }
+
+  function preload(direction) {
+    for (let distance = 1; distance <= NEIGHBOURS; distance += 1) {
+      const index = place + distance * direction;
+      if (index >= 1 && index <= steps.length) {
+        const url = pictureUrl(index);
+        if (!preloaded.has(url)) {
+          const picture = new Image();
+          picture.src = url;
+          preloaded.set(url, picture);
+        }
+      }
+    }
+    while (preloaded.size > 4 * NEIGHBOURS) {
+      preloaded.delete(preloaded.keys().next().value);
+    }
+  }
+
+  function link(name, index) {
+    const element = root.querySelector(`[data-step="${name}"]`);
+    if (index < 1 || index > steps.length || index === place) {
+      element.removeAttribute("href");
+      element.setAttribute("aria-disabled", "true");
+      element.setAttribute("role", "link");
+    } else {
+      element.href = pageQuery(index, windowKey);
+      element.removeAttribute("aria-disabled");
+      element.removeAttribute("role");
+    }
+  }
+
+  function show(direction) {
+    const url = pictureUrl(place);
+    image.src = url;
+    image.alt = data.alt.replace("{place}", place);
+    root.querySelector("[data-place]").textContent = place;
+    root.querySelector("[data-fault-link]").href = url;
+    link("first", 1);
+    link("prev", place - 1);
+    link("next", place + 1);
+    link("last", steps.length);
+    windowLinks.forEach((element, index) => {
+      const key = data.windows[index][0];
+      element.href = pageQuery(place, key);
+      element.classList.toggle("chosen", key === windowKey);
+      element.toggleAttribute("aria-current", key === windowKey);
+      if (key === windowKey) {
+        element.setAttribute("aria-current", "true");
+      }
+    });
+    history.replaceState(null, "", pageQuery(place, windowKey));
+    preload(direction);
+    announce();
+  }
+
+  // Said when the hand rests, so that a screen reader is not flooded while somebody scrolls.
+  let waiting = 0;
+  function announce() {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { said.textContent = image.alt; }, 600);
+  }
+
+  function go(target) {
+    const next = Math.min(Math.max(target, 1), steps.length);
+    if (next !== place) {
+      const direction = next > place ? 1 : -1;
+      place = next;
+      show(direction);
+    }
+  }
+
+  function choose(index) {
+    if (index < data.windows.length && data.windows[index][0] !== windowKey) {
+      windowKey = data.windows[index][0];
+      show(1);
+    }
+  }
+
+  image.addEventListener("error", () => { fault.hidden = false; image.hidden = true; });
+  image.addEventListener("load", () => { fault.hidden = true; image.hidden = false; });
+  if (image.complete && image.naturalWidth === 0) {
+    fault.hidden = false;
+    image.hidden = true;
+  }
+
+  const targets = {
+    first: () => 1, prev: () => place - 1, next: () => place + 1, last: () => steps.length,
+  };
+  root.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) {
+      return;
+    }
+    const step = event.target.closest("[data-step]");
+    const preset = event.target.closest("[data-window]");
+    if (step) {
+      event.preventDefault();
+      go(targets[step.dataset.step]());
+    } else if (preset) {
+      event.preventDefault();
+      choose(windowLinks.indexOf(preset));
+    }
+  });
+
+  const keys = {
+    ArrowDown: () => place + 1, ArrowRight: () => place + 1, ArrowUp: () => place - 1, ArrowLeft: () => place - 1,
+    PageDown: () => place + PAGE_STEP, PageUp: () => place - PAGE_STEP, Home: () => 1, End: () => steps.length,
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) {
+      return;
+    }
+    if (event.key in keys) {
+      event.preventDefault();
+      go(keys[event.key]());
+    } else if (event.key >= "1" && event.key <= "6") {
+      choose(Number(event.key) - 1);
+    } else if (event.key === "?") {
+      const help = root.querySelector("[data-help]");
+      help.open = !help.open;
+    }
+  });
+
+  let turned = 0;
+  root.querySelector("[data-wheel]").addEventListener("wheel", (event) => {
+    if (event.ctrlKey) {
+      return;
+    }
+    event.preventDefault();
+    turned += event.deltaY;
+    const count = Math.trunc(turned / 50);
+    if (count !== 0) {
+      turned -= count * 50;
+      go(place + Math.max(-PAGE_STEP, Math.min(PAGE_STEP, count)));
+    }
+  }, { passive: false });
+
+  preload(1);
+})();

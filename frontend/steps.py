@@ -1,0 +1,130 @@
+"""The steps of a series: every frame of every instance with pixels, and the window presets that fit."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from registry.models import Instance, Series
+
+PATH_OF_RENDERED = "/dicom-web/studies/{study}/series/{series}/instances/{instance}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The instances of a series that have pixels, in order, with their number of frames."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    instances: tuple[tuple[str, int], ...]
+
+    @property
+    def step_count(self) -> int:
+        """How many pictures there are to step through."""
+        return sum(frames for _uid, frames in self.instances)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One picture: instance and frame by their place, both from 1, and its place among all, from 1."""
+
+    instance_place: int
+    frame_number: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window preset; `value` is what `/rendered` takes, empty for the picture's own window."""
+
+    key: str
+    name: str
+    value: str
+
+
+def read_stack(series: Series) -> Stack:
+    """Read the pictures of a series that was permitted."""
+    frames = list_pictures(series.instances.all()).values_list("sop_instance_uid", "number_of_frames")
+    return Stack(
+        series.study.study_instance_uid,
+        series.series_instance_uid,
+        tuple((uid, max(count or 1, 1)) for uid, count in frames),
+    )
+
+
+def find_step(stack: Stack, instance_place: int, frame_number: int) -> Step:
+    """Find a step; places outside the stack give the nearest one that exists."""
+    instance_place = min(max(instance_place, 1), len(stack.instances))
+    frames = stack.instances[instance_place - 1][1]
+    frame_number = min(max(frame_number, 1), frames)
+    before = sum(count for _uid, count in stack.instances[: instance_place - 1])
+    return Step(instance_place, frame_number, before + frame_number)
+
+
+def step_at(stack: Stack, place: int) -> Step:
+    """Return the step at a place among all; places outside give the first or the last."""
+    place = min(max(place, 1), stack.step_count)
+    before = 0
+    for index, (_uid, frames) in enumerate(stack.instances, start=1):
+        if place <= before + frames:
+            return Step(index, place - before, place)
+        before += frames
+    raise AssertionError("unreachable: the place lies within the stack")
+
+
+def rendered_url(stack: Stack, step: Step, window: Window | None = None) -> str:
+    """Return the address of a step's picture.
+
+    Standard: PS3.18 10.4.1.1.3, 8.3.5.1.4
+    """
+    uid, frames = stack.instances[step.instance_place - 1]
+    path = _instance_path(stack, uid)
+    if frames > 1:
+        path += f"/frames/{step.frame_number}"
+    query = f"?window={window.value}" if window and window.value else ""
+    return f"{path}/rendered{query}"
+
+
+def find_thumbnail(series: Series, instance_count: int, size_px: int = 128) -> str:
+    """Return the address of a small picture from the middle of a series with so many instances that have any."""
+    rows = list_pictures(series.instances.all())
+    uid = rows.values_list("sop_instance_uid", flat=True)[instance_count // 2]
+    stack = Stack(series.study.study_instance_uid, series.series_instance_uid, ((uid, 1),))
+    return f"{rendered_url(stack, Step(1, 1, 1))}?viewport={size_px},{size_px}"
+
+
+def list_pictures(instances: QuerySet[Instance]) -> QuerySet[Instance]:
+    """Keep the instances that have pixels, in the order of the stack."""
+    return instances.filter(rows__gt=0).order_by("instance_number", "pk")
+
+
+def page_query(step: Step, window: Window, stack: Stack) -> str:
+    """Return the query of the stepper page that shows a step."""
+    values = {"instance": str(step.instance_place)}
+    if stack.instances[step.instance_place - 1][1] > 1:
+        values["frame"] = str(step.frame_number)
+    if window.value:
+        values["window"] = window.key
+    return "?" + urlencode(values)
+
+
+def list_windows(modality: str) -> tuple[Window, ...]:
+    """List the window presets of a modality; the first is the picture's own."""
+    own = Window("own", _("As stored"), "")
+    if modality != "CT":
+        return (own,)
+    return (
+        own,
+        Window("soft", _("Soft tissue"), "40,400,linear"),
+        Window("lung", _("Lung"), "-600,1500,linear"),
+        Window("bone", _("Bone"), "400,1800,linear"),
+        Window("brain", _("Brain"), "40,80,linear"),
+        Window("liver", _("Liver"), "80,150,linear"),
+    )
+
+
+def _instance_path(stack: Stack, sop_instance_uid: str) -> str:
+    return PATH_OF_RENDERED.format(
+        study=stack.study_instance_uid, series=stack.series_instance_uid, instance=sop_instance_uid
+    )

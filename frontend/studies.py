@@ -1,0 +1,59 @@
+"""A study as a row: when, what, where, report, how many images."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from frontend.modalities import Badge, make_study_badge
+from frontend.people import Banner, format_date, format_time, read_banner
+from frontend.reports import ReportState, read_state
+from registry.models import Study
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """One study for lists and headings.
+
+    `unit_id` and `modality` are what the chips filter by.
+    """
+
+    pk: int
+    study_instance_uid: str
+    patient: Banner
+    date: str
+    time: str
+    badge: Badge
+    description: str
+    hospital: str
+    department: str
+    unit_id: int
+    accession_number: str
+    image_count: int
+    report: ReportState
+    in_conflict: bool
+
+    @property
+    def title(self) -> str:
+        """Description and date, as headings name a study."""
+        return f"{self.description} {self.date}".strip()
+
+
+def make_row(study: Study) -> StudyRow:
+    """Make the row of a study that was permitted."""
+    unit = study.custodian.unit if study.custodian else None
+    return StudyRow(
+        pk=study.pk,
+        study_instance_uid=study.study_instance_uid,
+        patient=read_banner(study.person),
+        date=format_date(study.study_date) or _("date missing"),
+        time=format_time(study.study_time),
+        badge=make_study_badge(study.modalities_in_study),
+        description=study.study_description or _("Study without description"),
+        hospital=unit.name if unit else study.institution_name or _("Hospital unknown"),
+        department=study.custodian.name if study.custodian else "",
+        unit_id=unit.pk if unit else 0,
+        accession_number=study.accession_number,
+        image_count=study.number_of_study_related_instances,
+        report=read_state(study),
+        in_conflict=study.in_conflict,
+    )
