@@ -66,8 +66,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "study",
         "text",
         "study_description",
-        "include",
-        "study_description_folded",
+        folded="study_description_folded",
     ),
     Attribute(
         "00081032", "ProcedureCodeSequence", "SQ", "study", "sequence", "procedure_code_sequence", "include"
@@ -164,8 +163,9 @@ def find_attribute(level: Level, key: str) -> Attribute | None:
     return _BY_KEY.get((level, key)) or _BY_KEY.get((level, key.upper()))
 
 
+_LEVELS: tuple[Level, ...] = ("study", "series", "instance")
 _BY_LEVEL: dict[Level, tuple[Attribute, ...]] = {
     level: tuple(sorted((a for a in ATTRIBUTES if a.level == level), key=lambda a: a.tag))
-    for level in ("study", "series", "instance")
+    for level in _LEVELS
 }
 _BY_KEY = {(a.level, key): a for a in ATTRIBUTES for key in (a.tag, a.keyword)}

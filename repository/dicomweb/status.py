@@ -16,13 +16,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from access.actor import Actor
 from access.authentication import Unauthenticated, authenticate
+from registry.matching import InvalidSearch
 from registry.visibility import UnknownStudy
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
-from repository.dicomweb.search_parameters import InvalidSearch
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
 from repository.retrieve import FrameOutOfRange, MalformedFrameList, UnknownBulkData

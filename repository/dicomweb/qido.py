@@ -1,0 +1,102 @@
+"""QIDO-RS: search for studies, series and instances.
+
+Standard: PS3.18 10.6
+"""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, quote, urlencode
+
+from django.http import HttpRequest, HttpResponse
+
+from access import audit
+from access.actor import Actor
+from access.database import write_transaction
+from registry.attributes import Attribute, Level
+from registry.fragments import fill_base_url, render_instance, render_series, render_study
+from registry.models import Instance, Series, Study
+from registry.search import SearchPage
+from registry.search import search as search_rows
+from registry.visibility import UnknownStudy, series_of, study_for
+from registry.wire.media_types import Offer, negotiate
+from repository.dicomweb.base_url import dicomweb_base, origin_of
+from repository.dicomweb.search_parameters import SearchRequest, parse_search
+from repository.dicomweb.status import require
+
+OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
+HEADERS = {"Cache-Control": "private, no-store", "Vary": "Accept, Authorization, Cookie"}
+MORE = "There are additional results that can be requested"
+
+
+def search(
+    request: HttpRequest, actor: Actor, level: Level, study: str | None = None, series: str | None = None
+) -> HttpResponse:
+    """Answer with the rows of a level that match, below the study and series of the path if there are any.
+
+    Raises
+    ------
+    Forbidden, NotAcceptable, MalformedAccept, InvalidSearch
+    UnknownStudy
+        The study or series of the path does not exist, or the actor may not see it.
+    """
+    require(actor, "read")
+    choice = negotiate(request.GET.get("accept"), request.headers.get("Accept"), OFFERS)
+    query = request.META.get("QUERY_STRING", "")
+    asked = parse_search(level, query, study, series)
+    _check_path(actor, study, series)
+    columns = ("fragment",) if asked.fields is None and level != "instance" else ()
+    page = search_rows(level, asked.matches, asked.paging, actor, columns)
+    body = b"[" + b",".join(_render(level, page.rows, asked.fields)) + b"]"
+    _record(actor, level, query, study, len(page.rows))
+    response = HttpResponse(
+        fill_base_url(body, dicomweb_base(request)), content_type=choice.offer.media_type, headers=HEADERS
+    )
+    _add_notes(response, request, asked, page)
+    return response
+
+
+def _check_path(actor: Actor, study: str | None, series: str | None) -> None:
+    if study is None:
+        return
+    row = study_for(actor, study)
+    if series is not None and not series_of(row, series).exists():
+        raise UnknownStudy("no such series in this study")
+
+
+def _render(
+    level: Level, rows: Iterable[Study | Series | Instance], fields: tuple[Attribute, ...] | None
+) -> Iterable[bytes]:
+    """Return the JSON object of each row: as rendered at registration where that holds all that was asked."""
+    for row in rows:
+        if isinstance(row, Instance):
+            parent = row.series
+            yield render_instance(row, parent.series_instance_uid, parent.study.study_instance_uid, fields)
+        elif fields is None:
+            yield bytes(row.fragment)
+        elif isinstance(row, Series):
+            yield render_series(row, row.study.study_instance_uid, fields)
+        else:
+            yield render_study(row, fields)
+
+
+def _record(actor: Actor, level: Level, query: str, study: str | None, count: int) -> None:
+    detail = {"level": level, "query": query[:4000], "results": count}
+    with write_transaction():
+        audit.record(actor, "search", door="qido", study_instance_uid=study or "", detail=detail)
+
+
+def _add_notes(response: HttpResponse, request: HttpRequest, asked: SearchRequest, page: SearchPage) -> None:
+    """Say what was left out: further rows with a link to them, attributes that cannot be included.
+
+    Standard: PS3.18 8.3.4.3, 8.3.4.4, RFC 8288
+    """
+    agent = re.sub(r"^.*?//", "", origin_of(request))
+    notes = [*asked.warnings, MORE] if page.more else asked.warnings
+    if notes:
+        response["Warning"] = ", ".join(f'299 {agent} "{note}"' for note in notes)
+    if page.more and asked.paging.limit:
+        pairs = parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
+        kept = [(name, value) for name, value in pairs if name not in ("limit", "offset")]
+        following = [*kept, ("limit", asked.paging.limit), ("offset", asked.paging.end)]
+        url = f"{origin_of(request)}{quote(request.path)}?{urlencode(following)}"
+        response["Link"] = f'<{url}>; rel="next"'

@@ -1,0 +1,201 @@
+"""QIDO-RS over HTTP: by Django's client, by dicomweb-client, read by pydicom."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from dicomweb_client.api import DICOMwebClient
+from django.test import Client
+from pydicom import Dataset
+
+from access.authentication import issue_token
+from access.models import ApiClient, AuditEvent, Department
+from registry.models import Instance, Series, Study
+from tests.registry.factories import make_department, make_series, make_study
+
+pytestmark = pytest.mark.django_db
+BASE = "/dicom-web"
+
+
+@pytest.fixture
+def department() -> Department:
+    return make_department()
+
+
+@pytest.fixture
+def token(department: Department) -> str:
+    return issue_token(ApiClient.objects.create(name="viewer", department=department), ("read",)).text
+
+
+@pytest.fixture
+def client(token: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {token}", "Accept": "application/dicom+json"})
+
+
+def ask(client: Client, path: str, status: int = 200, **headers: str) -> Any:
+    response = client.get(BASE + path, headers=headers or None)
+    assert response.status_code == status, response.content
+    return response
+
+
+def read(client: Client, path: str) -> list[Dataset]:
+    return [Dataset.from_json(item) for item in json.loads(ask(client, path).content)]
+
+
+def test_six_resources(client: Client, department: Department) -> None:
+    study = make_study(department, modalities=("CT", "SR"), instances=2, accession_number="A1")
+    make_study(department, study_date="20200101")
+    series = Series.objects.filter(study=study).order_by("series_number")[0]
+    here = f"/studies/{study.study_instance_uid}"
+    assert [len(read(client, path)) for path in ("/studies", "/series", "/instances")] == [2, 3, 5]
+    assert [d.Modality for d in read(client, f"{here}/series")] == ["CT", "SR"]
+    assert [d.InstanceNumber for d in read(client, f"{here}/instances")] == [1, 2, 1, 2]
+    [first, second] = read(client, f"{here}/series/{series.series_instance_uid}/instances")
+    assert (first.InstanceNumber, second.InstanceNumber, first.Rows) == (1, 2, 512)
+    assert first.RetrieveURL == (
+        f"http://testserver{BASE}{here}/series/{series.series_instance_uid}/instances/{first.SOPInstanceUID}"
+    )
+
+
+def test_relational_answers_hold_their_parents(client: Client, department: Department) -> None:
+    study = make_study(department, accession_number="A1")
+    [series] = read(client, "/series?AccessionNumber=A1")
+    assert (series.PatientID, series.StudyDate, series.Modality) == ("191212121212", "20250314", "CT")
+    [instance] = read(client, "/instances?AccessionNumber=A1")
+    assert (instance.StudyInstanceUID, instance.Modality) == (study.study_instance_uid, "CT")
+    [instance] = read(client, f"/studies/{study.study_instance_uid}/instances")
+    assert instance.Modality == "CT"
+    assert "PatientID" not in instance
+
+
+def test_nothing_found_is_an_empty_list(client: Client) -> None:
+    response = ask(client, "/studies?PatientID=none")
+    assert response.content == b"[]"
+    assert response["Content-Type"] == "application/dicom+json"
+    assert response["Cache-Control"] == "private, no-store"
+    assert "Accept" in response["Vary"]
+
+
+def test_further_rows_are_announced(client: Client, department: Department) -> None:
+    for _ in range(5):
+        make_study(department, patient_name="Öberg^Eva")
+    uids: list[str] = []
+    path = "/studies?PatientName=%C3%96berg*&limit=2"
+    for _ in range(3):
+        response = ask(client, path)
+        uids += [Dataset.from_json(item).StudyInstanceUID for item in json.loads(response.content)]
+        if "Link" in response:
+            assert (
+                response["Warning"] == '299 testserver "There are additional results that can be requested"'
+            )
+            path = response["Link"].split(">")[0].removeprefix(f"<http://testserver{BASE}")
+    assert len(set(uids)) == len(uids) == 5
+    assert "Link" not in response
+    assert "Warning" not in response
+
+
+def test_unknown_include_field_is_a_warning(client: Client, department: Department) -> None:
+    make_study(department, institution_name="Region")
+    response = ask(client, "/studies?includefield=Nonsense,InstitutionName&limit=1")
+    assert "Nonsense" in response["Warning"]
+    [dataset] = read(client, "/studies?includefield=Nonsense,InstitutionName")
+    assert dataset.InstitutionName == "Region"
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/studies?Favourite=1", "Favourite"),
+        ("/studies?limit=-1", "limit"),
+        ("/studies?StudyDate=yesterday", "StudyDate"),
+        ("/instances?StudyInstanceUID=1.*", "StudyInstanceUID"),
+        ("/series?00081110.00081155=1.2", "00081110"),
+    ],
+)
+def test_bad_searches_are_refused_by_name(client: Client, path: str, named: str) -> None:
+    assert named in ask(client, path, 400).json()["error"]
+
+
+def test_unknown_and_invisible_parents_are_the_same(client: Client, department: Department) -> None:
+    foreign = make_study(make_department())
+    own = make_study(department)
+    other = make_series(foreign, modality="CT")
+    bodies = {
+        ask(client, f"/studies/{uid}/series", 404).content
+        for uid in (foreign.study_instance_uid, "1.2.3", "x")
+    }
+    assert len(bodies) == 1
+    ask(client, f"/studies/{own.study_instance_uid}/series/{other.series_instance_uid}/instances", 404)
+    assert [d.StudyInstanceUID for d in read(client, "/studies")] == [own.study_instance_uid]
+
+
+def test_accept(client: Client) -> None:
+    assert ask(client, "/studies", Accept="*/*")["Content-Type"] == "application/dicom+json"
+    assert ask(client, "/studies", Accept="application/json")["Content-Type"] == "application/json"
+    assert ask(client, "/studies?accept=application/json")["Content-Type"] == "application/json"
+    ask(client, "/studies", 406, Accept="text/csv")
+
+
+def test_no_answer_without_credential_or_permission(department: Department) -> None:
+    assert Client().get(f"{BASE}/studies").status_code == 401
+    text = issue_token(ApiClient.objects.create(name="sender", department=department), ("store",)).text
+    assert Client(headers={"Authorization": f"Bearer {text}"}).get(f"{BASE}/studies").status_code == 403
+
+
+def test_every_search_is_recorded(client: Client, department: Department) -> None:
+    study = make_study(department)
+    ask(client, f"/studies/{study.study_instance_uid}/series?Modality=CT")
+    event = AuditEvent.objects.get(action="search")
+    assert (event.actor, event.door, event.study_instance_uid) == ("viewer", "qido", study.study_instance_uid)
+    assert event.detail == {"level": "series", "query": "Modality=CT", "results": 1}
+
+
+def test_requests_of_ohif(client: Client, department: Department) -> None:
+    one = make_study(department, study_description="CT Thorax", instances=3)
+    two = make_study(department, study_date="20240101")
+    [found] = read(
+        client,
+        "/studies?StudyDescription=*thorax*&ModalitiesInStudy=CT&StudyDate=20250101-20260101&limit=101&offset=0"
+        "&fuzzymatching=true&includefield=00081030%2C00080060%2C00080090%2C00100030",
+    )
+    assert (found.StudyDescription, found.NumberOfStudyRelatedInstances) == ("CT Thorax", 3)
+    [series] = read(client, f"/studies/{one.study_instance_uid}/series?includefield=0008103E,00080021")
+    assert (series.NumberOfSeriesRelatedInstances, series.SeriesDate) == (3, "")
+    uids = f"{one.study_instance_uid}%5C{two.study_instance_uid}"
+    assert len(read(client, f"/studies?StudyInstanceUID={uids}")) == 2
+    [instance] = read(client, "/instances?limit=1&includefield=00080018")
+    assert Instance.objects.filter(sop_instance_uid=instance.SOPInstanceUID).exists()
+
+
+def test_the_public_base_is_in_every_url(client: Client, department: Department, settings: Any) -> None:
+    settings.PUBLIC_BASE_URL = "https://region.example/samsyn"
+    study = make_study(department)
+    [found] = read(client, "/studies")
+    assert found.RetrieveURL == f"https://region.example/samsyn{BASE}/studies/{study.study_instance_uid}"
+
+
+@pytest.fixture
+def web(transactional_db: None, live_server: Any) -> Iterator[tuple[DICOMwebClient, Department]]:
+    department = make_department()
+    text = issue_token(ApiClient.objects.create(name="web", department=department), ("read",)).text
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {text}"
+        yield DICOMwebClient(f"{live_server.url}{BASE}", session=session), department
+
+
+def test_dicomweb_client(web: tuple[DICOMwebClient, Department]) -> None:
+    client, department = web
+    for name in ("Åkerström^Lars", "Öberg^Eva"):
+        make_study(department, patient_name=name, modalities=("CT", "MR"), instances=2)
+    [found] = client.search_for_studies(search_filters={"PatientName": "åker*"}, fields=["InstitutionName"])
+    uid = Dataset.from_json(found).StudyInstanceUID
+    assert Study.objects.get(study_instance_uid=uid).patient_name == "Åkerström^Lars"
+    assert len(client.search_for_studies(search_filters={"PatientName": "oberg"}, fuzzymatching=True)) == 1
+    assert len(client.search_for_studies(limit=1, offset=1)) == 1
+    assert len(client.search_for_series(uid)) == 2
+    [series] = client.search_for_series(uid, search_filters={"Modality": "MR"})
+    instances = client.search_for_instances(uid, Dataset.from_json(series).SeriesInstanceUID)
+    assert len(instances) == 2
+    assert len(client.search_for_instances(limit=3)) == 3
