@@ -148,4 +148,5 @@ def _stop_all(servers: list[SamsynServer]) -> None:
     for server in servers:
         if server.process is not None:
             server.kill()
+        assert server.list_pids() == (), "processes of a stopped server are still there"
         shutil.rmtree(server.home, ignore_errors=True)

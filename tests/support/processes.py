@@ -123,46 +123,53 @@ def stop_process(
 
 def kill_group(process: RunningProcess) -> None:
     """Kill the leader and all of its children at one stroke (SIGKILL), and wait until all are gone."""
-    pids = find_group(process)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_all(find_group(process))
     process.popen.wait()
-    deadline = time.monotonic() + 20
-    while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
     """Say whether a process exists and is no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return False
     return state not in "ZX"
 
 
 def find_group(process: RunningProcess) -> tuple[int, ...]:
     """Return the process ids of the leader and everything it started that stayed in its session."""
+    return tuple(pid for pid in _list_pids() if _session_of(pid) == process.pid and is_alive(pid))
+
+
+def find_by_environment(name: str, value: str) -> tuple[int, ...]:
+    """Return the living processes that were started with this environment variable, orphans included."""
+    needle = f"{name}={value}".encode()
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
-            if session == process.pid and is_alive(int(entry.name)):
-                found.append(int(entry.name))
-    return tuple(sorted(found))
+    for pid in _list_pids():
+        with contextlib.suppress(OSError):
+            if needle in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") and is_alive(pid):
+                found.append(pid)
+    return tuple(found)
 
 
-def measure_resident_bytes(pids: Sequence[int]) -> int:
-    """Return the memory of processes: the sum of their proportional set sizes, in bytes."""
-    total_bytes = 0
+def kill_all(pids: Sequence[int], *, patience_s: float = 20) -> None:
+    """Kill processes at one stroke (SIGKILL), and wait until all are gone."""
     for pid in pids:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total_bytes += int(line.split()[1]) * 1024
-    return total_bytes
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + patience_s
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _list_pids() -> list[int]:
+    return sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _session_of(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[3])
+    return 0
 
 
 def measure_peak_bytes(pids: Sequence[int]) -> int:

@@ -15,9 +15,9 @@ from pathlib import Path
 from tests.support.postgres import PostgresCluster
 from tests.support.processes import (
     RunningProcess,
+    find_by_environment,
     find_free_port,
-    find_group,
-    kill_group,
+    kill_all,
     start_process,
     stop_process,
     wait_until,
@@ -88,11 +88,12 @@ class SamsynServer:
     def kill(self) -> None:
         """End every process of it at one stroke, as a power cut would (SIGKILL)."""
         process, self.process = self._running(), None
-        kill_group(process)
+        kill_all(self.list_pids())
+        process.popen.wait()
 
     def list_pids(self) -> tuple[int, ...]:
-        """Return the process ids of web server, its workers and the duties."""
-        return find_group(self._running())
+        """Return the process ids of `up`, web server, its workers and the duties; orphans too."""
+        return find_by_environment("SAMSYN_HOME", str(self.home))
 
     def list_packs(self) -> tuple[Path, ...]:
         """Return the pack files that lie in its object directory."""
