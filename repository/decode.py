@@ -48,6 +48,8 @@ DECODABLE_SYNTAXES: Final = (
 )
 """Transfer syntaxes whose frames `decode_frame` reads."""
 
+_RLE_SLACK_BYTES = 64 * 1024
+
 
 class UndecodableFrame(ValueError):
     """The bytes of a frame cannot be turned into the image that the attributes describe."""
@@ -200,9 +202,11 @@ def _mask_bits(frame: Frame, description: PixelDescription) -> Frame:
 
 def _decode_rle(raw: bytes, description: PixelDescription) -> Frame:
     if description.bits_allocated == 1:
-        return _unpack_bits(bytes(imagecodecs.dicomrle_decode(raw, "u1")), description, 0)
+        packed = imagecodecs.dicomrle_decode(raw, "u1", out=description.frame_bytes + _RLE_SLACK_BYTES)
+        return _unpack_bits(bytes(packed), description, 0)
     dtype = np.dtype(f"<u{description.bits_allocated // 8}")
-    decoded = imagecodecs.dicomrle_decode(raw, dtype)
+    # Runs grow by 64 times: the output is bounded by the frame, with room for what pads the segments of some encoders.
+    decoded = imagecodecs.dicomrle_decode(raw, dtype, out=description.frame_bytes + _RLE_SLACK_BYTES)
     _check_length(bytes(decoded), description.frame_bytes)
     samples = np.frombuffer(decoded, dtype, description.frame_bytes // dtype.itemsize).astype(
         dtype.newbyteorder("=")

@@ -16,6 +16,7 @@ ReadBulk = Callable[[str], bytes]
 """Returns the bytes (little endian) of a bulk value by its path, for example `00281201` or `00283000/0/00283006`."""
 
 _MAX_ENTRIES = 65536
+_MAX_SEGMENTS = 4 * _MAX_ENTRIES
 _DISCRETE, _LINEAR, _INDIRECT = 0, 1, 2
 
 
@@ -105,31 +106,38 @@ def expand_segments(words: npt.NDArray[Any], count: int) -> npt.NDArray[np.uint1
     Standard: PS3.3 C.7.9.2
     """
     entries: list[int] = []
-    _expand_into(entries, [int(word) for word in words], 0, len(words), count, may_point=True)
-    return np.array(entries[:count], np.uint16)
+    values = [int(word) for word in words]
+    # What is open: where the next segment is, how many are to be read there, whether it may point elsewhere.
+    open_runs = [(0, len(values), True)]
+    for _ in range(_MAX_SEGMENTS):
+        if not open_runs or len(entries) >= count:
+            return np.array(entries[:count], np.uint16)
+        position, segments, may_point = open_runs.pop()
+        if segments == 0 or position + 2 > len(values):
+            continue
+        position, pointed = _expand_segment(entries, values, position, may_point=may_point)
+        open_runs.append((position, segments - 1, may_point))
+        open_runs.extend((target, run, False) for target, run in pointed)
+    raise InvalidImageDescription(f"segmented palette: more than {_MAX_SEGMENTS} segments")
 
 
-def _expand_into(
-    entries: list[int], words: list[int], position: int, segments: int, count: int, *, may_point: bool
-) -> None:
-    while segments and position + 2 <= len(words) and len(entries) < count:
-        opcode, length = words[position], words[position + 1]
-        if opcode == _DISCRETE:
-            entries.extend(words[position + 2 : position + 2 + length])
-            position += 2 + length
-        elif opcode == _LINEAR and entries and position + 3 <= len(words):
-            steps = np.linspace(entries[-1], words[position + 2], length + 1)[1:]
-            entries.extend(int(step) for step in np.rint(steps))
-            position += 3
-        elif opcode == _INDIRECT and may_point and position + 4 <= len(words):
-            target = words[position + 2] | words[position + 3] << 16
-            _expand_into(entries, words, target, length, count, may_point=False)
-            position += 4
-        else:
-            raise InvalidImageDescription(
-                f"segmented palette: segment type {opcode} at word {position} is not readable"
-            )
-        segments -= 1
+def _expand_segment(
+    entries: list[int], words: list[int], position: int, *, may_point: bool
+) -> tuple[int, list[tuple[int, int]]]:
+    """Add the entries of one segment; return where the next one is, and the run of segments that this one points to."""
+    opcode, length = words[position], words[position + 1]
+    if opcode == _DISCRETE:
+        entries.extend(words[position + 2 : position + 2 + length])
+        return position + 2 + length, []
+    if opcode == _LINEAR and entries and position + 3 <= len(words):
+        steps = np.linspace(entries[-1], words[position + 2], length + 1)[1:]
+        entries.extend(int(step) for step in np.rint(steps))
+        return position + 3, []
+    if opcode == _INDIRECT and may_point and position + 4 <= len(words):
+        return position + 4, [(words[position + 2] | words[position + 3] << 16, length)]
+    raise InvalidImageDescription(
+        f"segmented palette: segment type {opcode} at word {position} is not readable"
+    )
 
 
 def _read_words(

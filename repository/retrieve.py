@@ -7,6 +7,7 @@ Standard: PS3.18 10.4
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ from access.database import release
 from registry.models import Instance, Segment, Study
 from registry.visibility import UnknownStudy
 from repository.decode import DECODABLE_SYNTAXES
-from repository.frames import FrameTable
+from repository.frames import FrameOutOfRange, FrameTable
 from repository.objects.base import ObjectReader
 from repository.objects.selection import open_store
 from repository.packs.layout import Trailer
@@ -37,10 +38,6 @@ MAX_FRAMES_A_REQUEST = 10_000
 SEPARATOR = b",\n"
 
 Json = dict[str, Any]
-
-
-class FrameOutOfRange(LookupError):
-    """The instance has no such frame."""
 
 
 class MalformedFrameList(ValueError):
@@ -119,10 +116,11 @@ def instances_to_send(study: Study) -> list[StoredInstance]:
     return find_instances(study)
 
 
-def open_pack(item: StoredInstance) -> PackReader:
-    """Open the pack of an instance; the caller closes it with `close_pack`."""
-    reader = open_store().open(item.pack_key)
-    return PackReader(reader, _trailer(item.pack_key, reader))
+@contextmanager
+def open_pack(item: StoredInstance) -> Iterator[PackReader]:
+    """Open the pack of an instance, its trailer from the cache."""
+    with open_store().open(item.pack_key) as reader:
+        yield PackReader(reader, _trailer(item.pack_key, reader))
 
 
 def syntax_to_send(item: StoredInstance, wanted: str) -> str:
@@ -163,28 +161,17 @@ def stream_file(item: StoredInstance, wanted: str = AS_STORED) -> Iterator[bytes
     Stored bytes pass as they are; another transfer syntax is made on the way in constant memory.
     """
     target = syntax_to_send(item, wanted)
-    pack = open_pack(item)
-    try:
+    with open_pack(item) as pack:
         if target == item.transfer_syntax_uid:
             yield from pack.blocks(item.offset, item.length)
         else:
             yield from _convert(pack, item, target)
-    finally:
-        close_pack(pack)
 
 
 def read_as_received(item: StoredInstance) -> Iterator[bytes]:
     """Yield the file exactly as it is stored, Implicit VR and Big Endian included: for export only."""
-    pack = open_pack(item)
-    try:
+    with open_pack(item) as pack:
         yield from pack.blocks(item.offset, item.length)
-    finally:
-        close_pack(pack)
-
-
-def close_pack(pack: PackReader) -> None:
-    """Close the pack's object."""
-    pack.close()
 
 
 def stream_metadata(items: Sequence[StoredInstance]) -> Iterator[bytes]:
@@ -211,7 +198,7 @@ def stream_metadata(items: Sequence[StoredInstance]) -> Iterator[bytes]:
 
 def read_attributes(item: StoredInstance) -> Json:
     """Return the DICOM JSON of one instance."""
-    document = _document(item.segment_id)
+    document = _document(item.segment_id, item.pack_key)
     attributes: Json = orjson.loads(_cut(document, item))
     return attributes
 
@@ -250,17 +237,26 @@ def read_frame(pack: PackReader, item: StoredInstance, table: FrameTable, frame_
     if frame_number > table.number_of_frames:
         raise FrameOutOfRange(f"frame {frame_number} of {table.number_of_frames}")
     ranges = table.ranges_of(frame_number - 1)
-    return b"".join(pack.read(item.offset + offset, length) for offset, length in ranges)
+    raw = b"".join(pack.read(item.offset + offset, length) for offset, length in ranges)
+    return table.cut(frame_number - 1, raw)
 
 
-def frame_syntax_to_send(item: StoredInstance, wanted: str) -> str:
-    """Decide in which transfer syntax a frame leaves; as `syntax_to_send`."""
-    return syntax_to_send(item, wanted)
+def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str) -> Iterator[bytes]:
+    """Yield frames in a transfer syntax that `syntax_to_send` allowed, one in memory at a time.
 
-
-def convert_frame_to(raw: bytes, item: StoredInstance, target: str, description: PixelDescription) -> bytes:
-    """Return a stored frame in another transfer syntax."""
-    return raw if target == item.transfer_syntax_uid else convert_frame(raw, description, target)
+    Raises
+    ------
+    FrameOutOfRange
+        One of them is not there; decided before the first is read.
+    """
+    table = frame_table_of(item)
+    if max(frame_numbers) > table.number_of_frames:
+        raise FrameOutOfRange(f"frame {max(frame_numbers)} of {table.number_of_frames}")
+    description = None if target == item.transfer_syntax_uid else describe(item)[0]
+    with open_pack(item) as pack:
+        for frame_number in frame_numbers:
+            raw = read_frame(pack, item, table, frame_number)
+            yield raw if description is None else convert_frame(raw, description, target)
 
 
 def describe(item: StoredInstance) -> tuple[PixelDescription, Json]:
@@ -279,16 +275,10 @@ def read_bulk_value(item: StoredInstance, path: str) -> Iterator[bytes]:
     """
     for known, offset, length, _ in orjson.loads(item.bulk_table or b"[]"):
         if known == path.upper():
-            return _stream_range(item, offset, length)
+            with open_pack(item) as pack:
+                yield from pack.blocks(item.offset + offset, length)
+            return
     raise UnknownBulkData(f"no bulk value at {path[:100]}")
-
-
-def _stream_range(item: StoredInstance, offset: int, length: int) -> Iterator[bytes]:
-    pack = open_pack(item)
-    try:
-        yield from pack.blocks(item.offset + offset, length)
-    finally:
-        close_pack(pack)
 
 
 def _convert(pack: PackReader, item: StoredInstance, target: str) -> Iterator[bytes]:
@@ -339,8 +329,8 @@ _TRAILERS: dict[str, Trailer] = {}  # a pack never changes, so what is known of 
 
 
 @lru_cache(maxsize=16)
-def _document(segment_id: int) -> bytes:
-    return _document_of(Segment.objects.get(pk=segment_id))
+def _document(segment_id: int, pack_key: str) -> bytes:
+    return _document_of(Segment.objects.get(pk=segment_id, pack_key=pack_key))
 
 
 def _document_of(segment: Segment) -> bytes:

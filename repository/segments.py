@@ -25,10 +25,13 @@ class PreparedInstance:
     pixel_offset: int | None
     frame_table: bytes | None
     bulk_table: bytes | None
+    warnings: tuple[str, ...]
 
 
-def prepare_instance(header: Header, frames: FrameTable | None) -> PreparedInstance:
-    """Take out of a header what the rows need."""
+def prepare_instance(
+    header: Header, frames: FrameTable | None, findings: tuple[str, ...] = ()
+) -> PreparedInstance:
+    """Take out of a header what the rows need; `findings` join its warnings."""
     bulk = [[v.path, v.offset, v.length, v.vr] for v in header.bulk_values]
     return PreparedInstance(
         facts=instance_facts(header.attributes),
@@ -38,6 +41,7 @@ def prepare_instance(header: Header, frames: FrameTable | None) -> PreparedInsta
         pixel_offset=header.pixel.value_offset if header.pixel else None,
         frame_table=frames.to_bytes() if frames else None,
         bulk_table=orjson.dumps(bulk) if bulk else None,
+        warnings=header.warnings + findings,
     )
 
 
@@ -50,7 +54,7 @@ class SegmentBuilder:
     has_bulk_uris: bool = False
     _length: int = 0
     _pieces: list[bytes] = field(default_factory=list)
-    _compressor: zstandard.ZstdCompressionObj = field(
+    _compressor: "zstandard.ZstdCompressionObj" = field(
         default_factory=lambda: zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
     )
 

@@ -25,7 +25,7 @@ from access.models import Department
 from registry.facts import StudyFacts, study_facts
 from registry.models import Instance, Study
 from registry.register import Outcome, Registration, register
-from repository.frames import build_frame_table
+from repository.frames import find_frames
 from repository.header.errors import MissingFileMeta, Part10Error
 from repository.header.model import Header
 from repository.models import Pack
@@ -180,7 +180,7 @@ def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
     pack.writer.write(data)
     request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
     request.packs.close_if_full(pack)
-    return _accepted(number, header)
+    return replace(_accepted(number, header), warnings=prepared.warnings)
 
 
 def _take_large(
@@ -207,7 +207,7 @@ def _take_large(
         return early
     request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
     request.packs.close_if_full(pack)
-    return _accepted(number, header)
+    return replace(_accepted(number, header), warnings=prepared.warnings)
 
 
 def _take_scratch(
@@ -288,7 +288,8 @@ def _digest(data: bytes | memoryview | mmap.mmap) -> bytes:
 
 
 def _prepare(header: Header, data: bytes | memoryview | mmap.mmap) -> tuple[StudyFacts, PreparedInstance]:
-    return study_facts(header.attributes), prepare_instance(header, build_frame_table(data, header))
+    frames, findings = find_frames(data, header)
+    return study_facts(header.attributes), prepare_instance(header, frames, findings)
 
 
 def _accepted(number: int, header: Header, *, is_duplicate: bool = False) -> PartResult:

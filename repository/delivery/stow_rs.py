@@ -240,10 +240,10 @@ def _explain_status(response: urllib3.BaseHTTPResponse, content: bytes) -> Failu
 def _explain_connection(error: Exception) -> Failure:
     if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():
         return Failure("destination", "destination_fault", f"the certificate is not accepted: {error}")
+    if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+        return Failure("retry", "no_connection", "no connection to the receiver")
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return Failure("retry", "receiver_slow", "the receiver did not answer in time")
-    if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return Failure("retry", "no_connection", "no connection to the receiver")
     return Failure("retry", "connection_cut", f"the connection broke: {error}")
 
 

@@ -74,14 +74,11 @@ def retrieve_frames(
     """Answer with frames in the order of the list."""
     numbers = retrieve.parse_frame_list(frames)
     _, [item] = _permitted(actor, study, series, instance)
-    table = retrieve.frame_table_of(item)
-    if max(numbers) > table.number_of_frames:
-        raise retrieve.FrameOutOfRange(f"frame {max(numbers)} of {table.number_of_frames}")
     choice = _negotiate(request, _frame_offers(item, single=len(numbers) == 1))
     target = retrieve.syntax_to_send(item, choice.transfer_syntax)
     audit.count(actor, study, door="wado", frames=len(numbers))
     media_type = f"{_media_type(target)}; transfer-syntax={target}"
-    payloads = _frames(item, numbers, table, target)
+    payloads = _start(retrieve.read_frames(item, numbers, target))
     if not choice.offer.multipart:
         return HttpResponse(next(payloads), content_type=media_type, headers=PRIVATE)
     boundary = new_boundary()
@@ -123,17 +120,18 @@ def retrieve_rendered(
         raise retrieve.MalformedFrameList("one frame at a time can be rendered")
     _, [item] = _permitted(actor, study, series, instance)
     description, attributes = retrieve.describe(item)
-    table = retrieve.frame_table_of(item)
-    payload = next(_frames(item, numbers, table, item.transfer_syntax_uid))
+    payload = next(retrieve.read_frames(item, numbers, item.transfer_syntax_uid))
     audit.count(actor, study, door="wado", frames=1)
     image = render_frame(
         decode_frame(payload, description),
+        description,
         attributes,
         frame_index=numbers[0] - 1,
         window=window,
         viewport=viewport,
         media_type=choice.offer.media_type,
         quality=quality,
+        read_bulk=lambda path: b"".join(retrieve.read_bulk_value(item, path)),
     )
     return HttpResponse(image, content_type=choice.offer.media_type, headers=PRIVATE)
 
@@ -178,25 +176,13 @@ def _media_type(transfer_syntax_uid: str) -> str:
     return media_type_of_frames(transfer_syntax_uid)
 
 
-def _frames(
-    item: StoredInstance, numbers: Sequence[int], table: retrieve.FrameTable, target: str
-) -> Iterator[bytes]:
-    pack = retrieve.open_pack(item)
-    try:
-        description = None if target == item.transfer_syntax_uid else retrieve.describe(item)[0]
-        for number in numbers:
-            raw = retrieve.read_frame(pack, item, table, number)
-            yield raw if description is None else retrieve.convert_frame_to(raw, item, target, description)
-    finally:
-        retrieve.close_pack(pack)
-
-
 def _multipart(boundary: str, parts: Iterator[tuple[str, str, Iterator[bytes]]]) -> Iterator[bytes]:
+    is_first = True
     for content_type, location, payload in parts:
-        first = next(payload, b"")
-        yield frame_part(boundary, content_type, content_location=location)
-        yield first
+        head = next(payload, b"")  # what cannot be read fails before its headers are sent
+        yield frame_part(boundary, content_type, content_location=location, first=is_first) + head
         yield from payload
+        is_first = False
     yield close_delimiter(boundary)
 
 

@@ -22,7 +22,7 @@ from repository.header.fragments import (
 )
 from repository.header.model import Findings, PixelElement
 from repository.header.text import TextDecoder, default_decoder, select_decoder
-from repository.header.values import BINARY_VRS, LONG_VRS, LONGEST, READERS
+from repository.header.values import BINARY_VRS, LONG_VRS, LONGEST, READERS, Reader
 from repository.header.vr import KNOWN_VRS, LUT_DESCRIPTORS, find_private_vr, find_standard_vr, settle_vr
 
 MAX_DEPTH = 32
@@ -39,7 +39,11 @@ _LUT_DESCRIPTOR = 0x00283002
 _WATCHED = frozenset((_CHARACTER_SET, _PIXEL_REPRESENTATION, *LUT_DESCRIPTORS))
 
 _EXPLICIT_VRS = {vr.encode(): (vr, vr in LONG_VRS) for vr in (*READERS, *BINARY_VRS, "SQ")}
-_KNOWN = {tag: (vr, f"{tag:08X}") for tag, vr in KNOWN_VRS.items()}
+# VR, key, and whether nothing else is to be done about the element.
+_KNOWN = {
+    tag: (vr, f"{tag:08X}", tag & 0xFFFF != 0 and tag != TRAILING_PADDING and tag not in _WATCHED)
+    for tag, vr in KNOWN_VRS.items()
+}
 _NO_LIMIT = 1 << 62
 _EXPLICIT_HEAD = struct.Struct("<HH2sH").unpack_from
 _IMPLICIT_HEAD = struct.Struct("<HHI").unpack_from
@@ -131,30 +135,34 @@ def _read_implicit_head(buffer: Buffer, pos: int, end: int) -> tuple[int, str, i
 def _read_data_set(scan: Scan, level: Level, pos: int, end: int) -> tuple[dict[str, Any], int]:
     attributes: dict[str, Any] = {}
     read_head = _read_implicit_head if level.is_implicit else _read_explicit_head
-    last = level.last_tag
-    findings = scan.findings
+    buffer, last = scan.buffer, level.last_tag
     while pos < end:
-        tag, declared, length, pos = read_head(scan.buffer, pos, end)
-        if tag <= last or tag == ITEM_DELIMITATION:
+        tag, declared, length, pos = read_head(buffer, pos, end)
+        if not last < tag < ITEM_DELIMITATION:
             return attributes, _close_item(level, tag, pos)
         last = tag
-        findings.elements += 1
-        known_vr, key = _KNOWN.get(tag) or ("unlisted", f"{tag:08X}")
+        known_vr, key, is_plain = _KNOWN.get(tag) or ("unlisted", f"{tag:08X}", False)
         vr = declared if declared == known_vr else _settle(scan, level, tag, declared, length)
-        if vr in READERS:
-            element = _read_value(scan, level, vr, length, pos, end)
+        reader = READERS.get(vr)
+        if reader:
+            element = _read_value(scan, level, vr, reader, length, pos, end)
             pos += length
         else:
             element, pos = _read_structure(scan, level, tag, vr, declared, length, pos, end)
-        if tag & 0xFFFF and tag != TRAILING_PADDING:
+        if is_plain or _is_kept(scan, level, tag, element):
             attributes[key] = element
-        if tag & 0x10000 or tag in _WATCHED:
-            _watch(scan, level, tag, element)
-        elif tag in PIXEL_TAGS and not level.depth:
+        if tag in PIXEL_TAGS and not level.depth:
             return attributes, pos
     if level.is_delimited:
         raise StrictnessDoubt("item without delimiter")
     return attributes, pos
+
+
+def _is_kept(scan: Scan, level: Level, tag: int, element: dict[str, Any]) -> bool:
+    """Note what the rest of the data set hangs on; say whether the element is part of the model."""
+    if tag & 0x10000 or tag in _WATCHED:
+        _watch(scan, level, tag, element)
+    return tag & 0xFFFF != 0 and tag != TRAILING_PADDING
 
 
 def _close_item(level: Level, tag: int, pos: int) -> int:
@@ -163,7 +171,9 @@ def _close_item(level: Level, tag: int, pos: int) -> int:
     raise StrictnessDoubt("elements out of order")
 
 
-def _read_value(scan: Scan, level: Level, vr: str, length: int, pos: int, end: int) -> dict[str, Any]:
+def _read_value(
+    scan: Scan, level: Level, vr: str, reader: Reader, length: int, pos: int, end: int
+) -> dict[str, Any]:
     if not length:
         return {"vr": vr}
     if length > end - pos:
@@ -172,7 +182,7 @@ def _read_value(scan: Scan, level: Level, vr: str, length: int, pos: int, end: i
         scan.findings.warn(f"a value of VR {vr} has an odd length")
     if length > 0xFFFF:
         _count_inline(scan, length)
-    values = READERS[vr](bytes(scan.buffer[pos : pos + length]), level.decoder)
+    values = reader(bytes(scan.buffer[pos : pos + length]), level.decoder)
     if not values:
         return {"vr": vr}
     if length > LONGEST.get(vr, _NO_LIMIT):
@@ -198,7 +208,7 @@ def _count_inline(scan: Scan, length: int) -> None:
 
 
 def _settle(scan: Scan, level: Level, tag: int, declared: str, length: int) -> str:
-    _check_count(scan)
+    _count(scan, 1)
     if declared not in ("", "UN"):
         known = KNOWN_VRS.get(tag)
         if known and declared not in known:
@@ -220,7 +230,9 @@ def _settle(scan: Scan, level: Level, tag: int, declared: str, length: int) -> s
     return vr
 
 
-def _check_count(scan: Scan) -> None:
+def _count(scan: Scan, elements: int) -> None:
+    """Count elements: those not listed one by one, of the others (a few thousand at most) a whole item."""
+    scan.findings.elements += elements
     if scan.findings.elements > MAX_ELEMENTS:
         raise HeaderTooLarge(f"more than {MAX_ELEMENTS} elements outside the pixel data")
 
@@ -324,7 +336,7 @@ def _read_sequence(
         )
         if item_length != UNDEFINED and item_length > end - pos:
             raise StrictnessDoubt("item beyond the end")
-        _check_count(scan)
         item, pos = _read_data_set(scan, child, pos, end if child.is_delimited else pos + item_length)
+        _count(scan, len(item) + 1)
         items.append(item)
     return ({"vr": "SQ", "Value": items} if items else {"vr": "SQ"}), pos

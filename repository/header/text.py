@@ -27,15 +27,15 @@ class TextDecoder:
 
     def decode(self, raw: bytes) -> str:
         """Decode one value without its NUL bytes."""
-        if b"\x1b" in raw:
-            text = self._decode_extended(raw)
-        else:
-            # ASCII means the same in every character set.
-            text = raw.decode("ascii") if raw.isascii() else self._decode_plain(raw)
+        if raw.isascii():
+            text = raw.decode("ascii")
+            if text.isprintable():  # the same in every character set; no escapes, no NUL
+                return text
+        text = self._decode_extended(raw) if b"\x1b" in raw else self._decode_plain(raw)
         return text.replace("\0", "") if "\0" in text else text
 
     def _decode_plain(self, raw: bytes) -> str:
-        if self.is_default:
+        if self.is_default and not raw.isascii():
             self.findings.warn(
                 "text holds bytes beyond ASCII but no Specific Character Set is given: read as Latin-1"
             )

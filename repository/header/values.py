@@ -20,14 +20,18 @@ LARGEST_EXACT_INTEGER = 2**53 - 1
 
 def _read_strings(raw: bytes, decoder: TextDecoder) -> list[Any]:
     text = raw.decode("latin-1").rstrip(" \0")
-    if "\0" in text:
-        text = text.replace("\0", "")
-    if not raw.isascii():
-        decoder.findings.warn("a value of the default repertoire (CS, UI, DA, ...) holds bytes beyond ASCII")
+    if not (text.isascii() and text.isprintable()):
+        text = _clean_string(text, decoder)
     if "\\" in text:
         return [item.strip() or None for item in text.split("\\")]
     text = text.strip()
     return [text] if text else []
+
+
+def _clean_string(text: str, decoder: TextDecoder) -> str:
+    if not text.isascii():
+        decoder.findings.warn("a value of the default repertoire (CS, UI, DA, ...) holds bytes beyond ASCII")
+    return text.replace("\0", "").rstrip(" ")
 
 
 def _read_texts(raw: bytes, decoder: TextDecoder) -> list[Any]:

@@ -19,7 +19,9 @@ class Pack(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["condemned_at"], name="pack_condemned", condition=models.Q(state="condemned"))
+            models.Index(
+                fields=["condemned_at"], name="pack_condemned", condition=models.Q(state="condemned")
+            )
         ]
 
     def __str__(self) -> str:
