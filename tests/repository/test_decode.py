@@ -1,5 +1,6 @@
 """Frames of every transfer syntax come out as the numbers that went in, or as another decoder reads them."""
 
+import tracemalloc
 import warnings
 import zlib
 from dataclasses import replace
@@ -230,6 +231,17 @@ def test_rle_colours_are_by_pixel() -> None:
     dataset.compress(RLELosslessEncoder.UID, encoding_plugin="pydicom")
     description = describe(dataset)
     assert np.array_equal(decode_frame(read_frame(dataset, description), description), make_colours())
+
+
+def test_rle_runs_are_expanded_no_further_than_the_frame() -> None:
+    runs = b"\x81\x00" * 10_000_000
+    raw = np.array([1, 64, *[0] * 14], "<u4").tobytes() + runs
+    tracemalloc.start()
+    with pytest.raises(UndecodableFrame, match="cannot be decoded"):
+        decode_frame(raw, make_description(np.zeros((8, 8), "u1"), RLE))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1024 * 1024
 
 
 def test_native_planes_become_pixels() -> None:

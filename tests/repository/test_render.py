@@ -225,6 +225,8 @@ def test_segmented_palettes_are_expanded() -> None:
         expand_segments(np.array([9, 1, 0]), 4)
     with pytest.raises(InvalidImageDescription, match="segment type 2"):
         expand_segments(np.array([2, 1, 0, 0]), 4)
+    with pytest.raises(InvalidImageDescription, match="more than"):
+        expand_segments(np.array([0, 0] * 5000 + [2, 5000, 0, 0] * 5000), 4)
 
 
 def test_a_segmented_palette_colours_an_image() -> None:
