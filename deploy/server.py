@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
@@ -47,6 +48,7 @@ def start_web(address: Address) -> subprocess.Popen[bytes]:
         "--respawn-interval", "1",
         "--log-level", "warning", "deploy.wsgi:application",
     ]  # fmt: skip
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     return _start(command)
 
 

@@ -16,9 +16,6 @@ class User(AbstractUser):
         help_text="Set by the system and printed: the server stays on loopback while one exists.",
     )
 
-    class Meta(AbstractUser.Meta):
-        pass
-
 
 class Assignment(models.Model):
     """One role of one person in one department (medarbetaruppdrag), for a time."""

@@ -23,9 +23,10 @@ from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
+from repository.frames import FrameOutOfRange
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
-from repository.retrieve import FrameOutOfRange, MalformedFrameList, UnknownBulkData
+from repository.retrieve import MalformedFrameList, UnknownBulkData
 from repository.store import StorageBusy
 from repository.transcode import UnsupportedConversion
 

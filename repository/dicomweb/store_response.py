@@ -59,7 +59,9 @@ def _referenced_item(result: PartResult, base: str) -> dict[str, Element]:
         "00081155": _element("UI", result.sop_instance_uid),
         RETRIEVE_URL: _element("UR", url),
     }
-    if result.warnings:
+    if result.is_duplicate:
+        item["00000902"] = _element("LO", "already stored with the same content")
+    elif result.warnings:
         item["00081196"] = _element("US", DATA_SET_MISMATCH_WARNING)
         item["00000902"] = _element("LO", "; ".join(result.warnings)[:1024])
     return item

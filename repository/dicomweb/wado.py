@@ -159,7 +159,7 @@ def _syntaxes(items: Sequence[StoredInstance]) -> tuple[str, ...]:
 
 def _frame_offers(item: StoredInstance, *, single: bool) -> list[Offer]:
     stored = item.transfer_syntax_uid
-    offers = []
+    offers: list[tuple[str, tuple[str, ...], str]] = []
     if stored not in NOT_ON_THE_WIRE and _media_type(stored) != OCTET_STREAM:
         offers.append((_media_type(stored), (stored,), stored))
     raw = (EXPLICIT_LITTLE_ENDIAN,) if stored in NOT_ON_THE_WIRE else (EXPLICIT_LITTLE_ENDIAN, stored)
