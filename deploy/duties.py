@@ -96,7 +96,7 @@ def _send_until(stop: threading.Event, number: int, priorities: tuple[str, ...])
     source = packs_source()
 
     def send_all() -> None:
-        while not stop.is_set() and delivery.send_ready(worker, source, priorities):
+        while not stop.is_set() and delivery.send_ready(worker, source, priorities, stop.is_set):
             pass
 
     while not stop.is_set():

@@ -1,6 +1,6 @@
 """What has to be done again and again; every function may run twice, also at the same time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -42,12 +42,17 @@ def probe_destinations() -> int:
     return sum(_probe(pk) for pk in due)
 
 
-def send_ready(worker: str, source: Source[Any], priorities: Iterable[str] = PRIORITIES) -> bool:
+def send_ready(
+    worker: str,
+    source: Source[Any],
+    priorities: Iterable[str] = PRIORITIES,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> bool:
     """Claim one delivery and make an attempt at it; False when nothing may go now."""
     lease = claim(worker, priorities)
     if lease is None:
         return False
-    send(lease, source)
+    send(lease, source, is_stopping)
     return True
 
 

@@ -51,8 +51,8 @@ class Source(Generic[T]):
     stream_file: Callable[[T], Iterator[bytes]]
 
 
-class _NotAllowedNow(Exception):
-    """The decision turned since the delivery was planned."""
+class _Stopped(Exception):
+    """We stop of our own accord: the decision turned, or the process is asked to end."""
 
     def __init__(self, state: str, reason_code: str) -> None:
         super().__init__(reason_code)
@@ -62,14 +62,17 @@ class _NotAllowedNow(Exception):
 
 @dataclass(slots=True)
 class _Progress:
-    """Renews the lease while bytes leave, and counts them."""
+    """Renews the lease while bytes leave, counts them, and stops when the process is asked to end."""
 
     lease: Lease
+    is_stopping: Callable[[], bool]
     sent_bytes: int = 0
     renewed_at: float = field(default_factory=time.monotonic)
 
     def note_sent(self, sent_bytes: int) -> None:
         self.sent_bytes += sent_bytes
+        if self.is_stopping():
+            raise _Stopped(Delivery.READY, "queued")
         if time.monotonic() - self.renewed_at > lease_length().total_seconds() / 4:
             self.renew(0.0)
 
@@ -79,14 +82,16 @@ class _Progress:
         release()  # the connection must not be held while the receiver takes its time
 
 
-def send(lease: Lease, source: Source[Any]) -> None:
+def send(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Make one attempt at a claimed delivery and write down how it ended; raises nothing.
+
+    While `is_stopping()` says so, sending ends at the next block and the delivery is ready again.
 
     This is one of the three places that catch everything: whatever went wrong, the delivery ends ready
     again, held, withdrawn or dead, with its reason.
     """
     try:
-        _settle(lease, source)
+        _settle(lease, source, is_stopping)
     except LostLease as lost:
         log.warning("%s", lost)
     except Exception:
@@ -96,14 +101,14 @@ def send(lease: Lease, source: Source[Any]) -> None:
         release()
 
 
-def _settle(lease: Lease, source: Source[Any]) -> None:
+def _settle(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool]) -> None:
     try:
-        _attempt(lease, source)
+        _attempt(lease, source, is_stopping)
     except FailedRequest as error:
         log.warning("delivery %s: %s", lease.delivery_id, error)
         leases.fail(lease, error.failure)
-    except _NotAllowedNow as turned:
-        leases.stop(lease, turned.state, turned.reason_code)
+    except _Stopped as stopped:
+        leases.stop(lease, stopped.state, stopped.reason_code)
     except LostLease:
         raise
     except Exception as error:
@@ -111,7 +116,7 @@ def _settle(lease: Lease, source: Source[Any]) -> None:
         leases.fail(lease, Failure("source", "unexpected", f"{type(error).__name__}: {error}"))
 
 
-def _attempt(lease: Lease, source: Source[Any]) -> None:
+def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool]) -> None:
     delivery = _read_delivery(lease)
     _check_allowed(delivery)
     leases.begin(lease)
@@ -121,7 +126,7 @@ def _attempt(lease: Lease, source: Source[Any]) -> None:
         unanswered: set[str] = set()
         for batch in split_batches(waiting):
             _check_allowed(_read_delivery(lease))
-            unanswered |= _send_batch(lease, connection, batch, source)
+            unanswered |= _send_batch(_Progress(lease, is_stopping), connection, batch, source)
     finally:
         connection.close()
     if unanswered:
@@ -171,10 +176,10 @@ def _read_delivery(lease: Lease) -> Delivery:
 
 def _check_allowed(delivery: Delivery) -> None:
     if not is_still_wanted(delivery.subscription_ids):
-        raise _NotAllowedNow(Delivery.WITHDRAWN, "subscription_ended")
+        raise _Stopped(Delivery.WITHDRAWN, "subscription_ended")
     obstacle = find_obstacle(delivery.study, delivery.destination)
     if obstacle:
-        raise _NotAllowedNow(Delivery.HELD, obstacle)
+        raise _Stopped(Delivery.HELD, obstacle)
 
 
 def _read_waiting(lease: Lease, delivery: Delivery, source: Source[Any]) -> list[Any]:
@@ -195,10 +200,9 @@ def _list_instances(study: Study, source: Source[Any]) -> Sequence[Any]:
 
 
 def _send_batch(
-    lease: Lease, connection: stow_rs.Connection, batch: list[Any], source: Source[Any]
+    progress: _Progress, connection: stow_rs.Connection, batch: list[Any], source: Source[Any]
 ) -> set[str]:
     """Send one request and record its answer; returns the instances the receiver had no room for."""
-    progress = _Progress(lease)
     progress.renew(0.0)
     files = [stow_rs.File(i.sop_instance_uid, partial(source.stream_file, i)) for i in batch]
     answer = stow_rs.store(
@@ -209,7 +213,7 @@ def _send_batch(
     )
     sent = {i.sop_instance_uid for i in batch}
     failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}
-    leases.record_items(lease, answer.stored & sent, failed, progress.sent_bytes)
+    leases.record_items(progress.lease, answer.stored & sent, failed, progress.sent_bytes)
     unnamed = sent - answer.stored - failed.keys() - answer.busy
     if unnamed:
         text = f"the receiver's answer does not name {len(unnamed)} of {len(sent)} instances"

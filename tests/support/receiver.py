@@ -39,7 +39,11 @@ class Handler(BaseHTTPRequestHandler):
         if getattr(behaviour, "before_body", False):
             behaviour(self, Request("POST", self.path, dict(self.headers)))
             return
-        body = self._read_body()
+        try:
+            body = self._read_body()
+        except ConnectionError:
+            self.close_connection = True
+            return
         parsed = email.message_from_bytes(
             f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode() + body
         )
@@ -69,7 +73,9 @@ class Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         assert self.headers["Transfer-Encoding"] == "chunked"
         body = bytearray()
-        while size := int(self.rfile.readline(), 16):
+        while size := int(self.rfile.readline() or b"-1", 16):
+            if size < 0:
+                raise ConnectionAbortedError("the body was cut off")
             body += self.rfile.read(size)
             self.rfile.readline()
         self.rfile.readline()

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = "Run the duties (quiet studies, deliveries, sweeps) until stopped."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until stopped; a delivery that is being sent is finished or given back first."""
+        """Run until stopped; what is being sent is given back first, and goes on after the next start."""
         lock = _lock(Path(settings.SAMSYN_HOME) / "run" / "duties.lock")
         stop = threading.Event()
 
