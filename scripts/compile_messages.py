@@ -5,6 +5,7 @@ The .mo files are committed, so that a fresh machine needs nothing; a test holds
 
 import ast
 import struct
+import sys
 from pathlib import Path
 
 LOCALE = Path(__file__).resolve().parents[1] / "frontend" / "locale"
@@ -68,10 +69,10 @@ def _keep(catalogue: dict[str, str], entry: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Compile every catalogue."""
-    for source in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")):
+    """Compile every catalogue and print its path."""
+    for source in sorted(LOCALE.parents[1].glob("*/locale/*/LC_MESSAGES/*.po")):
         source.with_suffix(".mo").write_bytes(compile_catalogue(read_catalogue(source)))
-        print(source.relative_to(LOCALE.parents[1]))
+        sys.stdout.write(f"{source.relative_to(LOCALE.parents[1])}\n")
 
 
 if __name__ == "__main__":
