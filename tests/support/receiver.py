@@ -71,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         """Stay quiet."""
 
     def _read_body(self) -> bytes:
+        if self.headers["Content-Length"]:
+            return self.rfile.read(int(self.headers["Content-Length"]))
         assert self.headers["Transfer-Encoding"] == "chunked"
         body = bytearray()
         while size := int(self.rfile.readline() or b"-1", 16):
