@@ -31,6 +31,8 @@ _ITEM_HEADER = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
 _ITEM_END = b"\xfe\xff\x0d\xe0\0\0\0\0"
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _BITS_ALLOCATED, _PIXEL_REPRESENTATION, _LUT_DESCRIPTOR = 0x00280100, 0x00280103, 0x00283002
+_FACTS = frozenset({_BITS_ALLOCATED, _PIXEL_REPRESENTATION, _LUT_DESCRIPTOR})
+_SHORT_VALUE_BYTES = 4096
 _WINDOW_BYTES = 64 * 1024
 _MAX_SHORT_LENGTH = 0xFFFE
 
@@ -204,8 +206,15 @@ def _rewrite_value(
         word_bytes = max(2, (_find_fact(levels, _BITS_ALLOCATED) or 16) // 8)
     if vr not in LONG_LENGTH_VRS and length_bytes > _MAX_SHORT_LENGTH:
         vr = "UN"
-    yield encode_explicit_header(tag, vr, length_bytes)
-    if tag in (_BITS_ALLOCATED, _PIXEL_REPRESENTATION, _LUT_DESCRIPTOR) and 2 <= length_bytes <= 6:
+    header = encode_explicit_header(tag, vr, length_bytes)
+    if length_bytes <= _SHORT_VALUE_BYTES and not (reader.is_big_endian and word_bytes > 1):
+        value = reader.take(length_bytes)
+        if tag in _FACTS and length_bytes >= 2:
+            levels[-1].facts[tag] = int.from_bytes(value[:2], "little")
+        yield header + value
+        return
+    yield header
+    if tag in _FACTS and 2 <= length_bytes <= 6:
         value = b"".join(reader.copy(length_bytes, 2))
         levels[-1].facts[tag] = int.from_bytes(value[:2], "little")
         yield value
