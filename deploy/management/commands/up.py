@@ -47,7 +47,7 @@ class Command(BaseCommand):
             server.wait_until_ready(address, web)
             if not options["no_demo"] and not Study.objects.exists():
                 call_command("demo", url=f"{address.url}/dicom-web")
-            if not options["no_duties"]:
+            if not options["no_duties"] and not settings.CELERY_BROKER_URL:  # with a broker, Celery does them
                 children.append(server.start_duties())
             self._greet(address)
         except BaseException:
