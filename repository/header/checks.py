@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from repository.header.errors import (
-    ContradictingAttributes,
     DirectoryFile,
     MissingAttribute,
 )
@@ -49,19 +48,14 @@ def read_uid(attributes: Mapping[str, Any], key: str, name: str, findings: Findi
 
 
 def check_meta(meta: FileMeta, sop_class_uid: str, sop_instance_uid: str, findings: Findings) -> None:
-    """Hold the file meta against the data set.
+    """Hold the file meta against the data set: the data set decides, what differs is said.
 
-    Raises
-    ------
-    ContradictingAttributes
-        If they name different instances.
+    Anonymisers and routers are known to rewrite the one and forget the other.
     """
     if not meta.media_storage_sop_instance_uid:
         findings.warn("file meta: Media Storage SOP Instance UID (0002,0003) is missing")
     elif meta.media_storage_sop_instance_uid != sop_instance_uid:
-        raise ContradictingAttributes(
-            "Media Storage SOP Instance UID (0002,0003) differs from SOP Instance UID (0008,0018)"
-        )
+        findings.warn("Media Storage SOP Instance UID (0002,0003) differs from SOP Instance UID (0008,0018)")
     if meta.media_storage_sop_class_uid not in ("", sop_class_uid):
         findings.warn("Media Storage SOP Class UID (0002,0002) differs from SOP Class UID (0008,0016)")
 

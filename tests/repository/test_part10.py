@@ -1,5 +1,6 @@
 """The header reader on files made for one question each."""
 
+import mmap
 import struct
 import zlib
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from repository.frames import build_frame_table
 from repository.header.errors import (
     ContradictingAttributes,
     DeflateBomb,
@@ -90,6 +92,19 @@ def test_every_kind_of_buffer_reads_alike(wrapped):
     assert read_header(wrapped(data)) == read_header(data)
 
 
+def test_mapped_file_can_be_closed_afterwards():
+    data = make_image()
+    with mmap.mmap(-1, len(data)) as mapped:
+        mapped.write(data)
+        header = read_header(mapped)
+        assert header == read_header(data)
+        assert build_frame_table(mapped, header) == build_frame_table(data, header)
+        length_at = data.index(struct.pack("<HH", 0x7FE0, 0x0010)) + 8
+        mapped[length_at : length_at + 4] = struct.pack("<I", 1 << 20)
+        with pytest.raises(Part10Error):
+            read_header(mapped)
+
+
 def test_bulk_value_in_a_sequence_is_addressed():
     item = Dataset()
     item.add_new(0x54001010, "OW", b"ab" * 600)
@@ -169,11 +184,13 @@ def test_refusals_say_what_is_wrong(data, error, message):
     assert caught.value.failure_reason in (0x0110, 0xA900, 0xC000, 0xC122)
 
 
-def test_identity_in_file_meta_must_be_the_data_sets():
+def test_where_file_meta_names_another_instance_the_data_set_decides():
     data = make_image()
-    uid = read_header(data).sop_instance_uid.encode()
-    with pytest.raises(ContradictingAttributes):
-        read_header(data.replace(uid, uid[:-1] + (b"1" if uid[-1:] != b"1" else b"2"), 1))
+    uid = read_header(data).sop_instance_uid
+    other = uid[:-1] + ("1" if uid[-1:] != "1" else "2")
+    header = read_header(data.replace(uid.encode(), other.encode(), 1))
+    assert header.sop_instance_uid == uid
+    assert any("(0002,0003) differs" in warning for warning in header.warnings)
 
 
 def test_two_patient_ids_are_refused():
@@ -256,6 +273,20 @@ def test_endless_header_is_refused():
     out_of_order = many * 3
     with pytest.raises(HeaderTooLarge):
         read_header(wrap(identity() + RELATION + out_of_order))
+
+
+def test_endless_changes_of_the_character_set_are_refused():
+    terms = element(0x00080005, b"CS", b"\\ISO 2022 IR 87 ")
+    text = struct.pack("<HH2sHI", 0x0040, 0xA160, b"UT", 0, 1_200_000) + b"\x1b$B\x1b(B" * 200_000
+    with pytest.raises(HeaderTooLarge, match="character set"):
+        read_header(wrap(terms + identity() + RELATION + text))
+
+
+def test_endless_fragments_are_refused():
+    head = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+    empty = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+    with pytest.raises(HeaderTooLarge, match="fragments"):
+        read_header(wrap(identity() + RELATION + head + empty * 1_000_001))
 
 
 def test_every_truncation_is_refused_or_read():
