@@ -5,7 +5,7 @@ for each kind of work, and one beat:
 
     celery -A deploy.celery worker -Q urgent -c 2
     celery -A deploy.celery worker -Q normal,prior,bulk -c 4
-    celery -A deploy.celery worker -Q duties -c 1
+    celery -A deploy.celery worker -Q duties -c 2
     celery -A deploy.celery beat
 """
 
@@ -24,7 +24,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from deploy.duties import DUTIES, packs_source, run_duty  # noqa: E402
+from deploy.duties import DUTIES, SLOW_DUTIES, packs_source, run_duty  # noqa: E402
 from registry.subscriptions import PRIORITIES  # noqa: E402
 from repository.delivery.duties import send_ready  # noqa: E402
 
@@ -83,6 +83,6 @@ app.conf.beat_schedule = {
             "args": (duty.name,),
             "options": {"queue": DUTIES_QUEUE, "expires": float(duty.every_s) * 2},
         }
-        for duty in DUTIES
+        for duty in DUTIES + SLOW_DUTIES
     },
 }

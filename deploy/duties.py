@@ -15,6 +15,7 @@ from repository.delivery import duties as delivery
 from repository.delivery.schedule import return_leases_of
 from repository.delivery.send import Source
 from repository.retrieve import StoredInstance, instances_to_send, stream_file
+from repository.sweep import sweep
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,13 @@ DUTIES = (
     Duty("sweep_leases", 10, delivery.sweep_leases),
     Duty("expire_overdue", 30, delivery.expire_overdue),
     Duty("release_held", 10, delivery.release_held),
-    Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("flush_counts", 15, flush_counts),
 )
+SLOW_DUTIES = (
+    Duty("probe_destinations", 5, delivery.probe_destinations),
+    Duty("sweep_packs", 3600, sweep),
+)
+"""What may take minutes (silent receivers, millions of packs) has a thread of its own."""
 
 
 def packs_source() -> Source[StoredInstance]:
@@ -58,7 +63,7 @@ def run_duty(name: str) -> None:
     KeyError
         There is no such duty.
     """
-    {duty.name: duty for duty in DUTIES}[name].run()
+    {duty.name: duty for duty in DUTIES + SLOW_DUTIES}[name].run()
 
 
 def run_forever(stop: threading.Event) -> None:
@@ -68,21 +73,22 @@ def run_forever(stop: threading.Event) -> None:
     what an earlier one held when it died is given back at once.
     """
     _run_safely("return_leases", lambda: return_leases_of(f"{EMBEDDED}-"))
-    senders = [
+    threads = [
         threading.Thread(target=_send_until, args=(stop, number, priorities), name=f"sender-{number}")
         for number, priorities in enumerate(SENDERS, 1)
     ]
-    for thread in senders:
+    threads.append(threading.Thread(target=_run_duties_until, args=(stop, SLOW_DUTIES), name="slow-duties"))
+    for thread in threads:
         thread.start()
-    _run_duties_until(stop)
-    for thread in senders:
+    _run_duties_until(stop, DUTIES)
+    for thread in threads:
         thread.join()
 
 
-def _run_duties_until(stop: threading.Event) -> None:
-    waits = {duty.name: 0.0 for duty in DUTIES}
+def _run_duties_until(stop: threading.Event, duties: tuple[Duty, ...]) -> None:
+    waits = {duty.name: 0.0 for duty in duties}
     while not stop.is_set():
-        for duty in DUTIES:
+        for duty in duties:
             waits[duty.name] -= TICK_S
             if waits[duty.name] <= 0:
                 waits[duty.name] = duty.every_s

@@ -14,6 +14,7 @@ from repository.delivery.store_answer import StoreAnswer, UnreadableAnswer, read
 CONNECT_TIMEOUT_S = 30.0
 """Also the longest that one block of at most 256 KiB may take to leave."""
 ANSWER_TIMEOUT_S = 120.0
+PROBE_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 8 << 20
 MAX_RETRY_AFTER_S = 1800.0
 
@@ -120,7 +121,13 @@ def probe(connection: Connection) -> None:
     path = f"{connection.address.path}?limit=1"
     try:
         response = connection.pool.request(
-            "GET", path, headers=_headers(connection), preload_content=False, redirect=False, retries=False
+            "GET",
+            path,
+            headers=_headers(connection),
+            timeout=PROBE_TIMEOUT_S,
+            preload_content=False,
+            redirect=False,
+            retries=False,
         )
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise FailedRequest(_explain_connection(error)) from error

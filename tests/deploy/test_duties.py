@@ -1,0 +1,68 @@
+"""Which duty runs when."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import DatabaseError
+
+from deploy import duties
+from deploy.celery import app
+from deploy.duties import DUTIES, SLOW_DUTIES, Duty, run_duty, run_forever
+from registry.subscriptions import PRIORITIES
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("duty", DUTIES + SLOW_DUTIES, ids=lambda duty: duty.name)
+def test_every_duty_may_run_twice_with_nothing_to_do(duty: Duty):
+    run_duty(duty.name)
+    run_duty(duty.name)
+
+
+def test_an_unknown_duty_is_an_error():
+    with pytest.raises(KeyError):
+        run_duty("make_coffee")
+
+
+def test_beat_knows_every_duty_and_wakes_every_priority():
+    schedule = app.conf.beat_schedule
+    run = {entry["args"][0] for entry in schedule.values() if entry["task"] == "samsyn.duty"}
+    woken = {entry["args"][0] for entry in schedule.values() if entry["task"] == "samsyn.wake"}
+    assert run == {duty.name for duty in DUTIES + SLOW_DUTIES}
+    assert woken == set(PRIORITIES)
+    queues = {entry["options"]["queue"] for entry in schedule.values()}
+    assert queues == {queue.name for queue in app.conf.task_queues}
+    assert all(entry["options"]["expires"] >= entry["schedule"] for entry in schedule.values())
+
+
+def test_celery_keeps_a_message_until_its_work_is_done_and_nothing_more():
+    assert app.conf.task_acks_late
+    assert app.conf.worker_prefetch_multiplier == 1
+    assert app.conf.task_ignore_result
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_until_stopped_whatever_a_duty_does(monkeypatch: pytest.MonkeyPatch):
+    stop = threading.Event()
+    seen: list[str] = []
+
+    def note(name: str, *, then: Callable[[], object]) -> Callable[[], object]:
+        def run() -> None:
+            seen.append(name)
+            then()
+
+        return run
+
+    def fail() -> None:
+        raise DatabaseError("the database is away")
+
+    def stop_after_three() -> None:
+        if seen.count("healthy") == 3:
+            stop.set()
+
+    broken = Duty("broken", 0, note("broken", then=fail))
+    healthy = Duty("healthy", 0, note("healthy", then=stop_after_three))
+    monkeypatch.setattr(duties, "DUTIES", (broken, healthy))
+    run_forever(stop)
+    assert seen == ["broken", "healthy"] * 3
+    assert [t.name for t in threading.enumerate() if t.name.startswith(("sender", "slow-duties"))] == []
