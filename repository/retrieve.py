@@ -18,13 +18,12 @@ import zstandard
 from access.database import release
 from registry.models import Instance, Segment, Study
 from registry.visibility import UnknownStudy
-from repository.decode import DECODABLE_SYNTAXES
 from repository.frames import FrameOutOfRange, FrameTable
 from repository.objects.base import ObjectReader
 from repository.objects.selection import open_store
 from repository.packs.layout import Trailer
 from repository.packs.reader import PackReader
-from repository.pixels import PixelDescription, describe_pixels
+from repository.pixels import InvalidImageDescription, NotAnImage, PixelDescription, describe_pixels
 from repository.transcode import UnsupportedConversion, can_convert, convert_frame, convert_instance
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -285,15 +284,22 @@ def _convert(pack: PackReader, item: StoredInstance, target: str) -> Iterator[by
     def read(offset: int, length: int) -> bytes:
         return pack.read(item.offset + offset, max(0, min(length, item.length - offset)))
 
-    needs_pixels = item.frame_table is not None and item.transfer_syntax_uid in DECODABLE_SYNTAXES
     return convert_instance(
         read,
         item.length,
         item.transfer_syntax_uid,
-        description=describe(item)[0] if needs_pixels else None,
-        frames=frame_table_of(item) if needs_pixels else None,
+        description=_describe_if_possible(item),
+        frames=FrameTable.from_bytes(item.frame_table) if item.frame_table else None,
         target=target,
     )
+
+
+def _describe_if_possible(item: StoredInstance) -> PixelDescription | None:
+    """Return what the pixels are like; native data is converted without it, impossible descriptions included."""
+    try:
+        return describe(item)[0]
+    except (NotAnImage, InvalidImageDescription):
+        return None
 
 
 def _stored(study_instance_uid: str, row: tuple[Any, ...]) -> StoredInstance:

@@ -23,12 +23,14 @@ from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
+from repository.explicit import MalformedDataSet
+from repository.file_meta import UnreadableFileMeta
 from repository.frames import FrameOutOfRange
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
 from repository.retrieve import MalformedFrameList, UnknownBulkData
 from repository.store import StorageBusy
-from repository.transcode import UnsupportedConversion
+from repository.transcode import InflatedTooLarge, NativeTooLarge, UnsupportedConversion
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,10 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (NotAcceptable, 406),
     (UnsupportedConversion, 406),
     (UndecodableFrame, 406),
+    (MalformedDataSet, 406),
+    (UnreadableFileMeta, 406),
+    (NativeTooLarge, 406),
+    (InflatedTooLarge, 406),
     (NotAnImage, 406),
     (InvalidImageDescription, 406),
     (FrameTooLarge, 406),
