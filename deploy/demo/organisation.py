@@ -1,0 +1,115 @@
+"""The region's organisation as rows: providers, hospitals, departments, issuer rules, systems, subscriptions."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from access.authentication import issue_token
+from access.database import run_write
+from access.models import ApiClient, CareProvider, CareUnit, Department
+from access.secrets import seal
+from deploy.region.facts import Region
+from deploy.region.makers import StatedIssuer
+from deploy.region.organisation import Hospital
+from registry.models import Destination, IssuerRule, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A department of the demo that subscribes."""
+
+    hospital: str
+    department: str
+    modalities: tuple[str, ...]
+    priority: str
+
+
+READERS = (
+    Reader("ASU", "Ortopedkliniken", ("CR", "DX"), "normal"),
+    Reader("OML", "Hjärtkliniken", ("US",), "urgent"),
+    Reader("SDS", "Neurologkliniken", ("MR",), "normal"),
+)
+
+
+def create_organisation(region: Region) -> None:
+    """Create what is missing of providers, care units, departments and the rules for their numbers."""
+    run_write(lambda: _create_hospitals(region))
+
+
+def issue_system_tokens(region: Region) -> dict[str, str]:
+    """Give each hospital's system a fresh token to store with; by hospital code. Older ones stay valid."""
+    return run_write(lambda: dict(_issue_system_tokens(region)))
+
+
+def create_subscriptions(region: Region, dicomweb_url: str) -> None:
+    """Create the subscriptions of the demo.
+
+    Its departments have no system of their own, so their destination is this server, which answers that it has
+    the instances already: every step of a delivery is real, nothing is stored twice.
+    """
+    hospitals = {hospital.code: hospital for hospital in region.hospitals}
+
+    def create() -> None:
+        for reader in READERS:
+            if reader.hospital in hospitals:
+                _create_subscription(hospitals[reader.hospital], reader, dicomweb_url)
+
+    run_write(create)
+
+
+def _create_hospitals(region: Region) -> None:
+    for hospital in region.hospitals:
+        provider, _ = CareProvider.objects.get_or_create(
+            hsa_id=hospital.provider.hsa_id, defaults={"name": hospital.provider.name}
+        )
+        unit, _ = CareUnit.objects.get_or_create(
+            hsa_id=hospital.hsa_id, defaults={"provider": provider, "name": hospital.name}
+        )
+        for item in hospital.departments:
+            Department.objects.get_or_create(hsa_id=item.hsa_id, defaults={"unit": unit, "name": item.name})
+        _create_issuer_rules(hospital)
+
+
+def _create_issuer_rules(hospital: Hospital) -> None:
+    """Say how to read the numbers of a hospital's system; the wrong issuer that one maker states is dropped."""
+    department = Department.objects.get(hsa_id=hospital.departments[0].hsa_id)
+    if IssuerRule.objects.filter(department=department).exists():
+        return
+    rules = [("national", "", ""), ("local", "", hospital.issuer_oid)]
+    if hospital.maker.stated_issuer is StatedIssuer.WRONG:
+        rules.insert(0, ("ignore", re.escape(hospital.issuer_oid), ""))
+    IssuerRule.objects.bulk_create(
+        IssuerRule(department=department, position=position, kind=kind, pattern=pattern, issuer=issuer)
+        for position, (kind, pattern, issuer) in enumerate(rules, start=1)
+    )
+
+
+def _issue_system_tokens(region: Region) -> Iterator[tuple[str, str]]:
+    for hospital in region.hospitals:
+        department = Department.objects.get(hsa_id=hospital.departments[0].hsa_id)
+        client, _ = ApiClient.objects.get_or_create(
+            name=hospital.ae_title, defaults={"department": department}
+        )
+        yield hospital.code, issue_token(client, ("store", "read")).text
+
+
+def _create_subscription(hospital: Hospital, reader: Reader, dicomweb_url: str) -> None:
+    hsa_id = hospital.get_department(reader.department).hsa_id
+    department = Department.objects.get(hsa_id=hsa_id)
+    if Destination.objects.filter(department=department).exists():
+        return
+    client, _ = ApiClient.objects.get_or_create(
+        name=f"{reader.department} {hospital.code}", defaults={"department": department}
+    )
+    destination = Destination.objects.create(
+        department=department,
+        name=f"{reader.department}s bildarkiv",
+        url=f"{dicomweb_url}/studies",
+        token_sealed=seal(issue_token(client, ("store",)).text),
+    )
+    Subscription.objects.create(
+        department=department,
+        destination=destination,
+        modalities=list(reader.modalities),
+        priority=reader.priority,
+    )
