@@ -12,7 +12,6 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pydicom.charset import convert_encodings, python_encoding
@@ -22,6 +21,7 @@ from pydicom.filereader import data_element_generator, read_sequence
 from pydicom.hooks import hooks
 from pydicom.tag import BaseTag
 
+from repository.header.budget import HEAD_BYTES, CountingFile, Job
 from repository.header.errors import (
     ContradictingAttributes,
     HeaderTooLarge,
@@ -47,10 +47,7 @@ from repository.header.text import TextDecoder, default_decoder
 from repository.header.values import BINARY_VRS, LONG_VRS, LONGEST, READERS
 from repository.header.vr import LUT_DESCRIPTORS
 
-MAX_READS = 100_000
-MAX_READ_BYTES = 32 << 20
 _DEFER_BYTES = 64 << 10
-_HEAD_BYTES = 8  # what pydicom asks for at every element; it stops without a word if fewer come
 # Numbers whose bytes are in the order of the transfer syntax.
 _ORDERED_VRS = frozenset(("AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
 _CHARACTER_SET = 0x00080005
@@ -58,52 +55,6 @@ _IDENTIFYING = frozenset((0x00080016, 0x00080018, 0x00100020, 0x0020000D, 0x0020
 
 # pydicom reports through the warnings module, whose filters belong to the whole process.
 _one_at_a_time = threading.Lock()
-
-
-class _SpentBudgetError(Exception):
-    """pydicom read more often or more bytes than a header is worth."""
-
-
-@dataclass(slots=True)
-class _Job:
-    """One reading: where the data is, how it is encoded, and what may still be spent."""
-
-    scan: Scan
-    is_little_endian: bool
-    findings: Findings
-    decoder: TextDecoder
-    reads: int = MAX_READS
-    read_bytes: int = MAX_READ_BYTES
-    is_spent: bool = False
-    cut_offset: int | None = None
-
-
-class _CountingFile:
-    """A read-only file over [start, end) of the data that stops when the budget of the job is spent."""
-
-    def __init__(self, job: _Job, start: int, end: int) -> None:
-        self._job, self._position, self._end = job, start, end
-
-    def read(self, size: int = -1) -> bytes:
-        available = max(0, self._end - self._position)
-        if 0 < available < size == _HEAD_BYTES:
-            self._job.cut_offset = self._position
-        size = available if size < 0 else min(size, available)
-        self._job.reads -= 1
-        self._job.read_bytes -= size
-        if self._job.reads < 0 or self._job.read_bytes < 0:
-            self._job.is_spent = True
-            raise _SpentBudgetError
-        start = self._position
-        self._position += size
-        return bytes(self._job.scan.buffer[start : self._position])
-
-    def seek(self, position: int, whence: int = 0) -> int:
-        self._position = position + (0, self._position, self._end)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
 
 
 def read_leniently(scan: Scan, offset: int, *, is_implicit: bool, is_little_endian: bool) -> dict[str, Any]:
@@ -115,7 +66,7 @@ def read_leniently(scan: Scan, offset: int, *, is_implicit: bool, is_little_endi
         A subclass; every failure of pydicom ends in one.
     """
     _check_declaration(scan, offset, is_implicit=is_implicit, is_little_endian=is_little_endian)
-    job = _Job(scan, is_little_endian, scan.findings, default_decoder(scan.findings))
+    job = Job(scan, is_little_endian, scan.findings, default_decoder(scan.findings))
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -146,9 +97,9 @@ def _check_declaration(scan: Scan, offset: int, *, is_implicit: bool, is_little_
         )
 
 
-def _read_top_level(job: _Job, offset: int, is_implicit: bool) -> dict[str, Any]:
+def _read_top_level(job: Job, offset: int, is_implicit: bool) -> dict[str, Any]:
     end = len(job.scan.buffer)
-    file = _CountingFile(job, offset, end)
+    file = CountingFile(job, offset, end)
     elements = _read_elements(job, file, is_implicit, stop=_is_pixel)
     pixel: tuple[str, dict[str, Any]] | None = None
     if file.tell() < end:
@@ -172,7 +123,7 @@ Elements = dict[BaseTag, Any]
 
 
 def _read_elements(
-    job: _Job, file: _CountingFile, is_implicit: bool, stop: Callable[[BaseTag, str | None, int], bool] | None
+    job: Job, file: CountingFile, is_implicit: bool, stop: Callable[[BaseTag, str | None, int], bool] | None
 ) -> Elements:
     """Read the elements of the top level; check order, duplicates and the end."""
     elements: Elements = {}
@@ -192,17 +143,17 @@ def _read_elements(
     return elements
 
 
-def _check_duplicate(job: _Job, first: Any, second: Any) -> None:
+def _check_duplicate(job: Job, first: Any, second: Any) -> None:
     if int(second.tag) in _IDENTIFYING and first.value != second.value:
         raise ContradictingAttributes(f"{second.tag} is there twice with different values")
     job.findings.warn(f"{second.tag} is there twice, the last one counts")
 
 
-def _read_pixel(job: _Job, file: _CountingFile, is_implicit: bool) -> tuple[str, dict[str, Any]]:
+def _read_pixel(job: Job, file: CountingFile, is_implicit: bool) -> tuple[str, dict[str, Any]]:
     """Read the pixel element the file stands before and move behind it."""
     buffer, position, scan = job.scan.buffer, file.tell(), job.scan
     order = "<" if job.is_little_endian else ">"
-    if len(buffer) - position < _HEAD_BYTES:
+    if len(buffer) - position < HEAD_BYTES:
         raise UnreadableDataSet(f"the data set breaks off at byte {position}")
     group, element, vr_bytes, short = struct.unpack_from(f"{order}HH2sH", buffer, position)
     tag = group << 16 | element
@@ -232,14 +183,14 @@ def _read_pixel(job: _Job, file: _CountingFile, is_implicit: bool) -> tuple[str,
     return f"{tag:08X}", json_element
 
 
-def _check_rest(job: _Job, position: int) -> None:
+def _check_rest(job: Job, position: int) -> None:
     rest = bytes(job.scan.buffer[position:])
     if rest.strip(b"\0"):
         raise TruncatedDataSet(f"the file ends within an element header at byte {position}")
     job.findings.warn(f"{len(rest)} trailing bytes after the data set are no elements")
 
 
-def _read_tail(job: _Job, file: _CountingFile, is_implicit: bool) -> Elements:
+def _read_tail(job: Job, file: CountingFile, is_implicit: bool) -> Elements:
     """Read what follows the pixel data; bytes that make no sense there become a warning."""
     start = file.tell()
     try:
@@ -252,7 +203,7 @@ def _read_tail(job: _Job, file: _CountingFile, is_implicit: bool) -> Elements:
     return {}
 
 
-def _make_data_set(elements: Elements, is_implicit: bool, job: _Job) -> Dataset:
+def _make_data_set(elements: Elements, is_implicit: bool, job: Job) -> Dataset:
     data_set = Dataset(elements)
     encodings: list[str] = ["iso8859"]
     if BaseTag(_CHARACTER_SET) in elements:
@@ -275,7 +226,7 @@ def _find_encodings(terms: Any, findings: Findings) -> list[str]:
         return ["iso8859"]
 
 
-def _convert_data_set(job: _Job, data_set: Dataset, path: str, depth: int) -> dict[str, Any]:
+def _convert_data_set(job: Job, data_set: Dataset, path: str, depth: int) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     elements = dict(data_set._dict)  # as they were read: looking one up converts others too
     for tag in sorted(elements):
@@ -285,7 +236,7 @@ def _convert_data_set(job: _Job, data_set: Dataset, path: str, depth: int) -> di
     return attributes
 
 
-def _convert(job: _Job, data_set: Dataset, raw: Any, path: str, depth: int) -> dict[str, Any]:
+def _convert(job: Job, data_set: Dataset, raw: Any, path: str, depth: int) -> dict[str, Any]:
     tag = raw.tag
     key = f"{int(tag):08X}"
     if tag == _CHARACTER_SET:
@@ -311,7 +262,7 @@ def _find_vr(raw: RawDataElement, data_set: Dataset) -> str:
     return str(found["VR"])
 
 
-def _slice(job: _Job, offset: int, length: int) -> bytes:
+def _slice(job: Job, offset: int, length: int) -> bytes:
     if not length or length == UNDEFINED:
         return b""
     job.read_bytes -= length
@@ -331,7 +282,7 @@ def _settle_binary(data_set: Dataset, tag: BaseTag, raw: RawDataElement, vr: str
 
 
 def _convert_binary(
-    job: _Job, vr: str, path: str, value: bytes, offset: int, raw: RawDataElement
+    job: Job, vr: str, path: str, value: bytes, offset: int, raw: RawDataElement
 ) -> dict[str, Any]:
     element: dict[str, Any] = {"vr": vr}
     length = len(value)
@@ -345,10 +296,12 @@ def _convert_binary(
 
 
 def _convert_value(
-    job: _Job, data_set: Dataset, raw: RawDataElement, vr: str, path: str, offset: int
+    job: Job, data_set: Dataset, raw: RawDataElement, vr: str, path: str, offset: int
 ) -> dict[str, Any]:
     try:
         vr, values = _read_values(job, data_set, raw, vr)
+    except Part10Error:
+        raise
     except Exception:  # noqa: BLE001 - pydicom raises all kinds; the bytes are kept as they are
         job.findings.warn(f"{raw.tag} has a value that does not fit its VR: kept as bytes")
         return _convert_binary(job, "UN", path, raw.value or b"", offset, raw)
@@ -357,7 +310,7 @@ def _convert_value(
     return {"vr": vr, "Value": values} if values else {"vr": vr}
 
 
-def _read_values(job: _Job, data_set: Dataset, raw: RawDataElement, vr: str) -> tuple[str, list[Any]]:
+def _read_values(job: Job, data_set: Dataset, raw: RawDataElement, vr: str) -> tuple[str, list[Any]]:
     """Read as the strict reader does where the bytes allow it, else let pydicom convert."""
     if vr in READERS and (job.is_little_endian or vr not in _ORDERED_VRS):
         try:
@@ -373,14 +326,14 @@ def _read_values(job: _Job, data_set: Dataset, raw: RawDataElement, vr: str) -> 
 
 
 def _convert_raw_sequence(
-    job: _Job, data_set: Dataset, raw: RawDataElement, path: str, depth: int
+    job: Job, data_set: Dataset, raw: RawDataElement, path: str, depth: int
 ) -> dict[str, Any]:
     """Parse a sequence of known length, which pydicom left as bytes."""
     offset = raw.value_tell
     if not raw.length:
         return {"vr": "SQ"}
     _check_depth(depth)
-    file = _CountingFile(job, offset, offset + raw.length)
+    file = CountingFile(job, offset, offset + raw.length)
     encodings = data_set.original_character_set
     sequence = read_sequence(file, raw.is_implicit_VR, job.is_little_endian, raw.length, encodings)
     element = DataElement(raw.tag, "SQ", sequence)
@@ -394,7 +347,7 @@ def _check_depth(depth: int) -> None:
         raise NestingTooDeep(f"sequences are nested deeper than {MAX_DEPTH} levels")
 
 
-def _convert_sequence(job: _Job, element: DataElement, path: str, depth: int) -> dict[str, Any]:
+def _convert_sequence(job: Job, element: DataElement, path: str, depth: int) -> dict[str, Any]:
     _check_depth(depth)
     items = []
     for index, item in enumerate(element.value):
@@ -404,7 +357,7 @@ def _convert_sequence(job: _Job, element: DataElement, path: str, depth: int) ->
     return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
 
 
-def _select_item_decoder(job: _Job, item: Dataset) -> TextDecoder:
+def _select_item_decoder(job: Job, item: Dataset) -> TextDecoder:
     if BaseTag(_CHARACTER_SET) not in item:
         return job.decoder
     return TextDecoder(tuple(_find_encodings(item[_CHARACTER_SET].value, job.findings)), job.findings)

@@ -6,7 +6,7 @@ Standard: PS3.5 A.4
 import struct
 from collections.abc import Iterator
 
-from repository.header.errors import TruncatedDataSet, UnreadableDataSet
+from repository.header.errors import HeaderTooLarge, TruncatedDataSet, UnreadableDataSet
 
 Buffer = bytes | bytearray | memoryview
 
@@ -14,6 +14,7 @@ ITEM = 0xFFFEE000
 ITEM_DELIMITATION = 0xFFFEE00D
 SEQUENCE_DELIMITATION = 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
+MAX_ITEMS = 1_000_000
 
 _ITEM_HEAD = struct.Struct("<HHI").unpack_from
 
@@ -34,8 +35,10 @@ def walk_fragments(buffer: Buffer, offset: int, end: int) -> Iterator[tuple[int,
         If an item or the delimiter is cut off.
     UnreadableDataSet
         If something other than an item comes.
+    HeaderTooLarge
+        If there are more than a million.
     """
-    while True:
+    for _ in range(MAX_ITEMS):
         if offset + 8 > end:
             raise TruncatedDataSet(f"encapsulated value: no sequence delimiter before the end at byte {end}")
         group, element, length = _ITEM_HEAD(buffer, offset)
@@ -52,6 +55,7 @@ def walk_fragments(buffer: Buffer, offset: int, end: int) -> Iterator[tuple[int,
             )
         yield offset, length
         offset += length
+    raise HeaderTooLarge(f"encapsulated value: more than {MAX_ITEMS} fragments")
 
 
 def find_encapsulated_end(buffer: Buffer, offset: int, end: int) -> int:

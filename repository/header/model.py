@@ -85,6 +85,7 @@ class Findings:
     bulk: list[tuple[dict[str, Any], str, int | None, int, str]] = field(default_factory=list)
     pixel: PixelElement | None = None
     elements: int = 0
+    escapes: int = 0
 
     def warn(self, text: str) -> None:
         """Note a warning once; after 20 different ones the rest is dropped."""

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.valuerep import TEXT_VR_DELIMS
 
-from repository.header.errors import StrictnessDoubt
+from repository.header.errors import HeaderTooLarge, StrictnessDoubt
 from repository.header.model import Findings
 
 DEFAULT_ENCODING = "iso8859"
+MAX_ESCAPES = 100_000
 _STAND_ALONE = {"utf8", "gb18030", "gbk"}
 
 
@@ -48,6 +49,9 @@ class TextDecoder:
             return raw.decode(self.encodings[0], errors="replace")
 
     def _decode_extended(self, raw: bytes) -> str:
+        self.findings.escapes += raw.count(b"\x1b")
+        if self.findings.escapes > MAX_ESCAPES:
+            raise HeaderTooLarge(f"more than {MAX_ESCAPES} changes of the character set within text")
         text: str = decode_bytes(raw, list(self.encodings), TEXT_VR_DELIMS)
         if "\ufffd" in text:
             self.findings.warn(
