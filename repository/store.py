@@ -11,29 +11,27 @@ import mmap
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
 from django.utils import timezone
 
-from access import audit
 from access.actor import Actor
-from access.database import release, run_write
-from access.models import Department
+from access.database import release
 from registry.facts import StudyFacts, study_facts
 from registry.models import Instance, Study
-from registry.register import Outcome, Registration, register
+from registry.register import Outcome, Registration
 from repository.frames import find_frames
 from repository.header.errors import MissingFileMeta, Part10Error
 from repository.header.model import Header
-from repository.models import Pack
 from repository.objects.selection import open_store
-from repository.open_packs import OpenPacks, WrittenPack
+from repository.open_packs import OpenPacks
 from repository.part10 import complete_file, read_header
 from repository.peek import peek_study_instance_uid
 from repository.segments import PreparedInstance, prepare_instance
+from repository.store_commit import commit_packs
+from repository.store_result import PartResult
 
 BUFFER_BYTES = 2 << 20
 PREAMBLE_BYTES = 128
@@ -77,28 +75,6 @@ class Part(Protocol):
         ...
 
 
-class StorageBusy(Exception):
-    """The sweep was faster than this store: nothing is kept, the sender tries again."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartResult:
-    """What became of one part.
-
-    `failure_reason` is None for success; `sop_instance_uid` is empty for a part without identity.
-    """
-
-    part_number: int
-    sop_class_uid: str = ""
-    sop_instance_uid: str = ""
-    study_instance_uid: str = ""
-    series_instance_uid: str = ""
-    failure_reason: int | None = None
-    comment: str = ""
-    is_duplicate: bool = False
-    warnings: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
 class _Request:
     actor: Actor
@@ -136,7 +112,7 @@ def store(
     except BaseException:
         request.packs.abandon()
         raise
-    registrations = _commit(request, written, door)
+    registrations = commit_packs(written, request.results, actor, door)
     return tuple(_settle(result, registrations) for result in request.results)
 
 
@@ -314,81 +290,6 @@ def _refused(number: int, header: Header, reason: int, comment: str) -> PartResu
         failure_reason=reason,
         comment=comment,
     )
-
-
-def _commit(request: _Request, written: list[WrittenPack], door: str) -> dict[str, Registration]:
-    """Register all packs, their keys and the audit rows in one transaction; by study UID, merged."""
-    written.sort(key=lambda pack: pack.received.study.study_instance_uid)
-    department = _department_of(request.actor)
-
-    def work() -> dict[str, Registration]:
-        by_study: dict[str, Registration] = {}
-        for pack in written:
-            registration = register(pack.received, department)
-            _write_pack_row(pack, registration)
-            uid = pack.received.study.study_instance_uid
-            earlier = by_study.get(uid)
-            if earlier is not None:
-                registration.outcomes.update(earlier.outcomes)
-            by_study[uid] = registration
-        _audit(request, by_study, door)
-        return by_study
-
-    return run_write(work)
-
-
-def _department_of(actor: Actor) -> Department | None:
-    if actor.scope.department_id is None:
-        return None
-    return Department.objects.select_related("unit").get(pk=actor.scope.department_id)
-
-
-def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
-    now: datetime = timezone.now()
-    state = Pack.LIVE if registration.stored_any else Pack.CONDEMNED
-    row = Pack(
-        key=pack.received.key,
-        state=state,
-        size_bytes=pack.size_bytes,
-        study_instance_uid=pack.received.study.study_instance_uid,
-        written_at=pack.received.received_at,
-        condemned_at=None if state == Pack.LIVE else now,
-    )
-    Pack.objects.bulk_create([row], ignore_conflicts=True)
-    won = Pack.objects.filter(key=row.key).values_list("state", flat=True).get()
-    if won != state:  # the sweep condemned it first: its bytes may be gone
-        raise StorageBusy("the pack was condemned while it was being stored; send the request again")
-
-
-def _audit(request: _Request, by_study: dict[str, Registration], door: str) -> None:
-    failed = sum(result.failure_reason is not None for result in request.results)
-    for uid, registration in by_study.items():
-        counts = {outcome.value: 0 for outcome in registration.outcomes.values()}
-        for outcome in registration.outcomes.values():
-            counts[outcome.value] += 1
-        audit.record(
-            request.actor,
-            "store",
-            outcome="success" if registration.stored_any else "refused",
-            door=door,
-            study_instance_uid=uid,
-            patient_id=registration.person_id,
-            detail={"instances": counts},
-        )
-    if failed or not by_study:
-        refused = [
-            {"part": r.part_number, "uid": r.sop_instance_uid, "reason": r.failure_reason}
-            for r in request.results
-            if r.failure_reason is not None
-        ]
-        duplicates = sum(result.is_duplicate for result in request.results)
-        audit.record(
-            request.actor,
-            "store",
-            outcome="refused" if failed else "success",
-            door=door,
-            detail={"refused": refused[:100], "refused_count": failed, "duplicates": duplicates},
-        )
 
 
 def _settle(result: PartResult, registrations: dict[str, Registration]) -> PartResult:

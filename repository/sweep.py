@@ -21,7 +21,8 @@ from repository.objects.base import ObjectReader, ObjectStore
 from repository.objects.selection import open_store
 from repository.packs.layout import PackedInstance, PackPreamble
 from repository.packs.reader import PackReader, is_complete
-from repository.store import PartResult, store
+from repository.store import store
+from repository.store_result import PartResult
 
 UNANSWERED_AFTER = timedelta(hours=24)
 PACK_GRACE = timedelta(days=7)

@@ -29,7 +29,7 @@ from repository.frames import FrameOutOfRange
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
 from repository.retrieve import MalformedFrameList, UnknownBulkData
-from repository.store import StorageBusy
+from repository.store_commit import StorageBusy
 from repository.transcode import InflatedTooLarge, NativeTooLarge, UnsupportedConversion
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from repository.store import PartResult
+from repository.store_result import PartResult
 
 RETRIEVE_URL = "00081190"
 WARNING_ELEMENTS_DISCARDED = 0xB006

@@ -1,0 +1,112 @@
+"""The one transaction of a store: rows, pack keys and the audit, or nothing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils import timezone
+
+from access import audit
+from access.actor import Actor
+from access.database import run_write
+from access.models import Department
+from registry.register import Registration, register
+from repository.models import Pack
+from repository.open_packs import WrittenPack
+from repository.store_result import PartResult
+
+
+class StorageBusy(Exception):
+    """The sweep was faster than this store: nothing is kept, the sender tries again."""
+
+
+def commit_packs(
+    written: list[WrittenPack], results: Sequence[PartResult], actor: Actor, door: str
+) -> dict[str, Registration]:
+    """Register durable packs, their keys and the audit rows in one transaction.
+
+    Parameters
+    ----------
+    results
+        What is known of every part so far, for the audit.
+
+    Returns
+    -------
+    dict
+        Registration by Study Instance UID; several packs of a study are merged.
+
+    Raises
+    ------
+    StorageBusy
+        The sweep condemned a pack first; nothing was registered.
+    """
+    written.sort(key=lambda pack: pack.received.study.study_instance_uid)
+    department = _department_of(actor)
+
+    def work() -> dict[str, Registration]:
+        by_study: dict[str, Registration] = {}
+        for pack in written:
+            registration = register(pack.received, department)
+            _write_pack_row(pack, registration)
+            uid = pack.received.study.study_instance_uid
+            earlier = by_study.get(uid)
+            if earlier is not None:
+                registration.outcomes.update(earlier.outcomes)
+            by_study[uid] = registration
+        _audit(actor, results, by_study, door)
+        return by_study
+
+    return run_write(work)
+
+
+def _department_of(actor: Actor) -> Department | None:
+    if actor.scope.department_id is None:
+        return None
+    return Department.objects.select_related("unit").get(pk=actor.scope.department_id)
+
+
+def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
+    now: datetime = timezone.now()
+    state = Pack.LIVE if registration.stored_any else Pack.CONDEMNED
+    row = Pack(
+        key=pack.received.key,
+        state=state,
+        size_bytes=pack.size_bytes,
+        study_instance_uid=pack.received.study.study_instance_uid,
+        written_at=pack.received.received_at,
+        condemned_at=None if state == Pack.LIVE else now,
+    )
+    Pack.objects.bulk_create([row], ignore_conflicts=True)
+    won = Pack.objects.filter(key=row.key).values_list("state", flat=True).get()
+    if won != state:  # the sweep condemned it first: its bytes may be gone
+        raise StorageBusy("the pack was condemned while it was being stored; send the request again")
+
+
+def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Registration], door: str) -> None:
+    failed = sum(result.failure_reason is not None for result in results)
+    for uid, registration in by_study.items():
+        counts = {outcome.value: 0 for outcome in registration.outcomes.values()}
+        for outcome in registration.outcomes.values():
+            counts[outcome.value] += 1
+        audit.record(
+            actor,
+            "store",
+            outcome="success" if registration.stored_any else "refused",
+            door=door,
+            study_instance_uid=uid,
+            patient_id=registration.person_id,
+            detail={"instances": counts},
+        )
+    if failed or not by_study:
+        refused = [
+            {"part": r.part_number, "uid": r.sop_instance_uid, "reason": r.failure_reason}
+            for r in results
+            if r.failure_reason is not None
+        ]
+        duplicates = sum(result.is_duplicate for result in results)
+        audit.record(
+            actor,
+            "store",
+            outcome="refused" if failed else "success",
+            door=door,
+            detail={"refused": refused[:100], "refused_count": failed, "duplicates": duplicates},
+        )
