@@ -56,7 +56,7 @@ def test_packaged_files_read_as_pydicom_reads_them():
 def test_shared_files_read_as_pydicom_reads_them():
     counts = compare(list_shared_files())
     assert counts["strict"] >= 700
-    assert counts["unreadable"] <= 3
+    assert counts["unreadable"] <= 4
 
 
 def test_strict_and_lenient_readers_agree():
