@@ -124,8 +124,10 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     connection = open_connection(delivery.destination)
     try:
         unanswered: set[str] = set()
-        for batch in split_batches(waiting):
-            _check_allowed(_read_delivery(lease))
+        for number, batch in enumerate(split_batches(waiting)):
+            if number:
+                _check_allowed(_read_delivery(lease))
+                leases.renew(lease)
             unanswered |= _send_batch(_Progress(lease, is_stopping), connection, batch, source)
     finally:
         connection.close()
@@ -203,7 +205,7 @@ def _send_batch(
     progress: _Progress, connection: stow_rs.Connection, batch: list[Any], source: Source[Any]
 ) -> set[str]:
     """Send one request and record its answer; returns the instances the receiver had no room for."""
-    progress.renew(0.0)
+    release()
     files = [stow_rs.File(i.sop_instance_uid, partial(source.stream_file, i)) for i in batch]
     answer = stow_rs.store(
         connection,

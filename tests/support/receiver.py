@@ -182,6 +182,12 @@ def answer(status: int, content: bytes = b"", **headers: str) -> Behaviour:
     return behave
 
 
+def store_then_hang_up(handler: Handler, request: Request) -> None:
+    """Store every part, and be gone before the answer is sent."""
+    handler.receiver.stored.extend(map(handler.receiver.read_uid, request.parts))
+    handler.close_connection = True
+
+
 def answer_half(handler: Handler, request: Request) -> None:
     """Announce an answer and break off in the middle of it."""
     handler.send_response(200)

@@ -251,6 +251,13 @@ def test_a_decision_that_turned_between_two_requests_stops_the_rest(study, recei
     assert len(receiver.stored) == 1
 
 
+def test_a_worker_that_died_between_the_last_answer_and_the_end_costs_no_request(study, receiver: Receiver):
+    DeliveryItem.objects.update(state="delivered")
+    assert attempt().state == "delivered"
+    assert receiver.requests == []
+    assert DepartmentMilestone.objects.exists()
+
+
 def test_instances_removed_meanwhile_are_left_out(study, receiver: Receiver):
     first = uids_of(study)[0]
     Instance.objects.filter(sop_instance_uid=first).delete()
