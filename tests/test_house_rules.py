@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.urls import resolve
-from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.datadict import dictionary_VR as vr_of
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from registry.attributes import ATTRIBUTES
 from registry.models import Instance, Series, Study
@@ -44,7 +44,11 @@ def snake_case(keyword: str) -> str:
     for index, char in enumerate(keyword):
         previous_is_lower = index and keyword[index - 1].islower()
         next_is_lower = index + 1 < len(keyword) and keyword[index + 1].islower()
-        if char.isupper() and index and (previous_is_lower or (next_is_lower and keyword[index - 1].isupper())):
+        if (
+            char.isupper()
+            and index
+            and (previous_is_lower or (next_is_lower and keyword[index - 1].isupper()))
+        ):
             out += "_"
         out += char.lower()
     return out.replace("sopclasses", "sop_classes").replace("from_utc", "from_utc")

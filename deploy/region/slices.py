@@ -134,10 +134,9 @@ def _place(
     thickness_mm = round(study.exam.depth_mm / slices, 2)
     corner_mm, depth_mm = -pixel_mm * (dataset.Columns - 1) / 2, round(-height * thickness_mm * slices / 2, 3)
     dataset.ImageOrientationPatient = list(orientation)
-    if orientation == _AXIAL:
-        position = [corner_mm, corner_mm, depth_mm]
-    else:
-        position = [corner_mm, depth_mm, -corner_mm]
+    position = (
+        [corner_mm, corner_mm, depth_mm] if orientation == _AXIAL else [corner_mm, depth_mm, -corner_mm]
+    )
     dataset.ImagePositionPatient = [round(value, 3) for value in position]
     dataset.PixelSpacing = [round(pixel_mm, 4)] * 2
     dataset.SliceThickness = thickness_mm

@@ -49,7 +49,7 @@ def test_another_assignment_or_door_is_another_touch():
 
 def test_after_the_window_a_touch_is_recorded_again(monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(audit.time, "monotonic", lambda: now)
+    monkeypatch.setattr("access.audit.time.monotonic", lambda: now)
     audit.touch(ACTOR, "1.2.3", 5, door="wado")
     now += audit.WINDOW_S - 1
     audit.touch(ACTOR, "1.2.3", 5, door="wado")

@@ -22,7 +22,7 @@ def department():
 def request_with(token="", user=None, session=None):
     request = RequestFactory().get("/", headers={"Authorization": token} if token else {})
     request.user = user or AnonymousUser()
-    request.session = session or {}
+    request.session = session or {}  # type: ignore[assignment]  # what authenticate reads of it
     return request
 
 
