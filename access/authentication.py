@@ -6,12 +6,15 @@ A bearer token is the identity when present; a wrong one is refused even beside 
 import hashlib
 import secrets
 from dataclasses import dataclass
+from functools import cache
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
 from access.actor import Actor, Scope
 from access.models import ApiClient, Assignment, ClientToken, Department, User
+from access.prepared import Prepared, Slot, prepare
 
 SESSION_ASSIGNMENT = "assignment"
 TOKEN_BYTES = 32
@@ -114,14 +117,41 @@ def _authenticate_bearer(header: str, address: str) -> Actor:
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise Unauthenticated("the Authorization header must be: Bearer TOKEN")
-    row = (
-        ClientToken.objects.filter(digest=_digest(text.strip()), revoked_at__isnull=True, client__active=True)
-        .select_related("client__department__unit")
-        .first()
-    )
-    if row is None or (row.expires_at is not None and row.expires_at <= timezone.now()):
+    found = _valid_token().fetch(digest=_digest(text.strip()), now=timezone.now())
+    if not found:
         raise Unauthenticated("the bearer token is unknown, expired or revoked")
-    return client_actor(row.client, frozenset(row.scopes.split()), address)
+    scopes, client_id, name, region_wide, department_id, hsa_id, unit_id, provider_id = found[0]
+    is_bound = department_id is not None and not region_wide
+    return Actor(
+        kind="system",
+        subject=name,
+        subject_id=client_id,
+        scope=Scope(department_id, unit_id, provider_id) if is_bound else Scope(region_wide=True),
+        permissions=frozenset(scopes.split()),
+        department_hsa_id=hsa_id or "",
+        address=address,
+    )
+
+
+@cache
+def _valid_token() -> Prepared:
+    """Select the actor behind a token in one query: it is asked by every request of every system."""
+    in_time = Q(expires_at__isnull=True) | Q(expires_at__gt=Slot("now"))
+    rows = ClientToken.objects.filter(
+        in_time, digest=Slot("digest"), revoked_at__isnull=True, client__active=True
+    )
+    return prepare(
+        rows.values_list(
+            "scopes",
+            "client_id",
+            "client__name",
+            "client__region_wide",
+            "client__department_id",
+            "client__department__hsa_id",
+            "client__department__unit_id",
+            "client__department__unit__provider_id",
+        )
+    )
 
 
 def _department_scope(department: Department) -> Scope:

@@ -5,10 +5,12 @@ key and asks `may_see`. Unknown and invisible are the same `UnknownStudy`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from access.actor import Actor
+from access.prepared import Prepared, Slot, prepare
 from registry.models import Home, Instance, Series, Study
 
 
@@ -25,6 +27,15 @@ class Branch:
 
     column: str
     value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleStudy:
+    """A study that was permitted: what a retrieve needs of its row."""
+
+    pk: int
+    study_instance_uid: str
+    person_id: int
 
 
 def branches(actor: Actor) -> tuple[Branch, ...]:
@@ -44,21 +55,27 @@ def branches(actor: Actor) -> tuple[Branch, ...]:
 
 def visible_homes(actor: Actor) -> Q:
     """Return the condition on Home rows that are visible to the actor (never for region-wide systems)."""
-    condition = Q(pk__in=[])
-    for branch in branches(actor):
-        condition |= Q(**{branch.column: branch.value})
-    return condition
+    return _homes_of(branches(actor))
 
 
 def visible_studies(actor: Actor) -> QuerySet[Study]:
     """Return the studies the actor may see, for reads scoped by a key (patient, UID, accession number)."""
+    return _studies_of(branches(actor))
+
+
+def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
+    """Return what a retrieve needs of one study: the row and the right in one query.
+
+    Raises
+    ------
+    UnknownStudy
+        It does not exist or the actor may not see it.
+    """
     found = branches(actor)
-    if not found:
-        return Study.objects.none()
-    if any(branch.column == "" for branch in found):
-        return Study.objects.all()
-    # EXISTS, not IN: SQLite would collect every home of the provider before the first row.
-    return Study.objects.filter(Exists(Home.objects.filter(visible_homes(actor), study=OuterRef("pk"))))
+    rows = _study_by_uid(found).fetch(uid=study_instance_uid) if found else ()
+    for pk, person_id in rows:
+        return VisibleStudy(pk, study_instance_uid, person_id)
+    raise UnknownStudy("no such study")
 
 
 def study_for(actor: Actor, study_instance_uid: str) -> Study:
@@ -94,3 +111,24 @@ def series_of(study: Study, series_instance_uid: str | None = None) -> QuerySet[
 def instances_of(study: Study) -> QuerySet[Instance]:
     """Return the instances of a study that was permitted."""
     return Instance.objects.filter(series__study=study)
+
+
+def _homes_of(found: tuple[Branch, ...]) -> Q:
+    condition = Q(pk__in=[])
+    for branch in found:
+        condition |= Q(**{branch.column: branch.value})
+    return condition
+
+
+def _studies_of(found: tuple[Branch, ...]) -> QuerySet[Study]:
+    if not found:
+        return Study.objects.none()
+    if any(branch.column == "" for branch in found):
+        return Study.objects.all()
+    # EXISTS, not IN: SQLite would collect every home of the provider before the first row.
+    return Study.objects.filter(Exists(Home.objects.filter(_homes_of(found), study=OuterRef("pk"))))
+
+
+@lru_cache(maxsize=1024)
+def _study_by_uid(found: tuple[Branch, ...]) -> Prepared:
+    return prepare(_studies_of(found).filter(study_instance_uid=Slot("uid")).values_list("pk", "person_id"))

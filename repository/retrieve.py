@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Protocol
 
 import orjson
 import zstandard
 
 from access.database import release
+from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment, Study
 from registry.visibility import UnknownStudy
 from repository.frames import FrameOutOfRange, FrameTable
@@ -86,8 +87,18 @@ _COLUMNS = (
 )
 
 
+class PermittedStudy(Protocol):
+    """What finding instances needs of a study: the row itself, or a `VisibleStudy`."""
+
+    @property
+    def pk(self) -> int: ...
+
+    @property
+    def study_instance_uid(self) -> str: ...
+
+
 def find_instances(
-    study: Study, series_instance_uid: str | None = None, sop_instance_uid: str | None = None
+    study: PermittedStudy, series_instance_uid: str | None = None, sop_instance_uid: str | None = None
 ) -> list[StoredInstance]:
     """Return the instances of a permitted study, series or the one instance, in one query.
 
@@ -96,18 +107,24 @@ def find_instances(
     UnknownStudy
         There is none: parents must match, and the answer is the same as for an unknown study.
     """
-    rows = Instance.objects.filter(series__study=study)
-    if series_instance_uid is not None:
-        rows = rows.filter(series__series_instance_uid=series_instance_uid)
-    if sop_instance_uid is not None:
-        rows = rows.filter(sop_instance_uid=sop_instance_uid)
+    query = _instances_by(series_instance_uid is not None, sop_instance_uid is not None)
+    rows = query.fetch(study=study.pk, series_uid=series_instance_uid, sop_uid=sop_instance_uid)
+    if not rows:
+        raise UnknownStudy("no such series or instance in this study")
+    uid = study.study_instance_uid
+    return [_stored(uid, row) for row in rows]
+
+
+@cache
+def _instances_by(series: bool, instance: bool) -> Prepared:
+    rows = Instance.objects.filter(series__study=Slot("study"))
+    if series:
+        rows = rows.filter(series__series_instance_uid=Slot("series_uid"))
+    if instance:
+        rows = rows.filter(sop_instance_uid=Slot("sop_uid"))
     else:
         rows = rows.order_by("series__series_number", "series_id", "instance_number", "pk")
-    uid = study.study_instance_uid
-    found = [_stored(uid, row) for row in rows.values_list(*_COLUMNS)]
-    if not found:
-        raise UnknownStudy("no such series or instance in this study")
-    return found
+    return prepare(rows.values_list(*_COLUMNS))
 
 
 def instances_to_send(study: Study) -> list[StoredInstance]:

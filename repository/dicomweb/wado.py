@@ -11,8 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from access import audit
 from access.actor import Actor
 from access.database import release
-from registry.models import Study
-from registry.visibility import study_for
+from registry.visibility import VisibleStudy, permitted_study
 from registry.wire.dicom_json import absolute_bulk_data_uris
 from registry.wire.media_types import Choice, Offer, media_type_of_frames, negotiate
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
@@ -138,10 +137,10 @@ def retrieve_rendered(
 
 def _permitted(
     actor: Actor, study: str, series: str | None, instance: str | None
-) -> tuple[Study, list[StoredInstance]]:
+) -> tuple[VisibleStudy, list[StoredInstance]]:
     """Resolve the whole path for the actor, recorded before the first byte; frees the connection."""
     require(actor, "read")
-    row = study_for(actor, study)
+    row = permitted_study(actor, study)
     items = retrieve.find_instances(row, series, instance)
     audit.touch(actor, study, row.person_id, door="wado")
     release()
