@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from access.actor import Actor
-from frontend.people import Banner, read_banner
+from frontend.people import Banner, format_date, read_banner
 from frontend.query import Query
-from frontend.studies import StudyRow, make_row
+from frontend.studies import StudyRow, make_row, name_hospital, with_row_facts
 from registry.models import Home, Patient, PatientIdentifier, Study
 from registry.visibility import visible_studies
 
@@ -22,7 +22,7 @@ class PatientHit:
 
     banner: Banner
     hospitals: tuple[str, ...]
-    latest: StudyRow
+    latest: str
     study_count: int
 
 
@@ -55,8 +55,7 @@ def list_recent(actor: Actor) -> tuple[StudyRow, ...]:
         homes = Home.objects.filter(provider=scope.provider_id)
     newest = homes.order_by("-study_date", "-study_time", "-study_id").values_list("study_id", flat=True)
     ids = list(dict.fromkeys(newest[: RECENT_STUDIES * 3]))[:RECENT_STUDIES]
-    studies = Study.objects.filter(pk__in=ids).select_related("person", "custodian__unit")
-    studies = studies.prefetch_related("person__identifiers", "reports__versions")
+    studies = with_row_facts(Study.objects.filter(pk__in=ids))
     return tuple(make_row(study) for study in studies.order_by("-study_date", "-study_time", "-pk"))
 
 
@@ -90,16 +89,19 @@ def _named(words: tuple[str, ...], birth_year: str) -> QuerySet[Patient]:
 
 
 def _make_hits(actor: Actor, patients: list[Patient]) -> tuple[PatientHit, ...]:
-    studies = visible_studies(actor).filter(person__in=patients).select_related("person", "custodian__unit")
-    studies = studies.prefetch_related("person__identifiers", "reports__versions")
+    studies = visible_studies(actor).filter(person__in=patients).defer("fragment")
+    studies = studies.select_related("person", "custodian__unit").prefetch_related("person__identifiers")
     by_patient: dict[int, list[Study]] = defaultdict(list)
     for study in studies.order_by("-study_date", "-study_time", "-pk"):
         by_patient[study.person_id].append(study)
-    hits = [_make_hit(rows) for rows in by_patient.values()]
-    return tuple(hits)
+    return tuple(_make_hit(rows) for rows in by_patient.values())
 
 
 def _make_hit(studies: list[Study]) -> PatientHit:
-    rows = [make_row(study) for study in studies]
-    hospitals = tuple(dict.fromkeys(row.hospital for row in rows))
-    return PatientHit(read_banner(studies[0].person), hospitals, rows[0], len(rows))
+    latest = studies[0]
+    return PatientHit(
+        banner=read_banner(latest.person),
+        hospitals=tuple(dict.fromkeys(name_hospital(study) for study in studies)),
+        latest=f"{format_date(latest.study_date)} {latest.study_description}".strip(),
+        study_count=len(studies),
+    )

@@ -4,27 +4,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from frontend.reports import Tone
 from registry.models import Study
+from repository.delivery.reasons import explain
 from repository.models import Delivery, DeliveryItem
-
-_MOVING = ("ready", "leased", "sending")
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """One delivery in words; `done` and `total` count instances (0 of 0 when not yet known)."""
+    """One delivery in words; `done` and `total` count instances (0 of 0 when not yet known).
+
+    `answer` is what the receiver itself said, as it said it.
+    """
 
     department: str
     destination: str
     state: str
     tone: Tone
     reason: str
-    attempts: int
+    answer: str
     delivered_at: datetime | None
-    next_try_at: datetime | None
     done: int
     total: int
 
@@ -36,8 +38,8 @@ class Route:
     source: str
     first_instance_at: datetime
     last_instance_at: datetime
+    received: str
     deliveries: tuple[DeliveryView, ...]
-    is_moving: bool
     version: str
 
 
@@ -53,10 +55,18 @@ def read_route(study: Study) -> Route:
         source=str(study.custodian or study.institution_name or _("unknown source")),
         first_instance_at=study.first_instance_at,
         last_instance_at=study.last_instance_at,
+        received=_span(study.first_instance_at, study.last_instance_at),
         deliveries=views,
-        is_moving=any(row.state in _MOVING for row in newest.values()),
         version=sha256(text.encode()).hexdigest()[:16],
     )
+
+
+def _span(first: datetime, last: datetime) -> str:
+    """Write a span of time without saying anything twice."""
+    begins, ends = f"{localtime(first):%Y-%m-%d %H:%M}", f"{localtime(last):%Y-%m-%d %H:%M}"
+    if begins == ends:
+        return begins
+    return f"{begins} – {ends[11:] if begins[:10] == ends[:10] else ends}"
 
 
 def _view(row: Delivery) -> DeliveryView:
@@ -68,24 +78,25 @@ def _view(row: Delivery) -> DeliveryView:
         destination=row.destination.name,
         state=state,
         tone=tone,
-        reason=row.reason,
-        attempts=row.attempts,
+        reason=explain(row),
+        answer=row.reason,
         delivered_at=row.delivered_at,
-        next_try_at=row.not_before if row.state == "ready" and row.attempts else None,
-        done=items.filter(state="delivered").count() if total else 0,
+        done=items.filter(state=DeliveryItem.DELIVERED).count() if total else 0,
         total=total,
     )
 
 
 def _describe(row: Delivery) -> tuple[str, Tone]:
-    if row.state == "ready" and row.attempts:
+    if row.state == Delivery.READY and row.attempts:
         return _("Will be tried again"), "warn"
     states: dict[str, tuple[str, Tone]] = {
-        "ready": (_("Queued"), "quiet"),
-        "leased": (_("Starting"), "warn"),
-        "sending": (_("Sending"), "warn"),
-        "delivered": (_("Delivered"), "ok"),
-        "dead": (_("Failed"), "bad"),
-        "withdrawn": (_("Withdrawn"), "quiet"),
+        Delivery.READY: (_("Queued"), "quiet"),
+        Delivery.LEASED: (_("Starting"), "warn"),
+        Delivery.SENDING: (_("Sending"), "warn"),
+        Delivery.DELIVERED: (_("Delivered"), "ok"),
+        Delivery.HELD: (_("Held"), "warn"),
+        Delivery.DEAD: (_("Failed"), "bad"),
+        Delivery.WITHDRAWN: (_("Withdrawn"), "quiet"),
+        Delivery.SUPERSEDED: (_("Replaced"), "quiet"),
     }
     return states.get(row.state, (row.state, "quiet"))

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from frontend.modalities import Badge, make_study_badge
+from frontend.modalities import WITHOUT_IMAGES, Badge, make_study_badge
 from frontend.people import Banner, format_date, format_time, read_banner
 from frontend.reports import ReportState, read_state
-from registry.models import Study
+from registry.models import Series, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,28 @@ class StudyRow:
         return f"{self.description} {self.date}".strip()
 
 
+def with_row_facts(studies: QuerySet[Study]) -> QuerySet[Study]:
+    """Add what rows are made of, in a fixed number of queries."""
+    series = Series.objects.only("study", "modality", "number_of_series_related_instances")
+    rows = studies.select_related("person", "custodian__unit").defer("fragment")
+    return rows.prefetch_related("person__identifiers", "reports__versions", Prefetch("series", series))
+
+
+def name_hospital(study: Study) -> str:
+    """Name the hospital that a study comes from."""
+    unit = study.custodian.unit if study.custodian else None
+    return unit.name if unit else study.institution_name or _("Hospital unknown")
+
+
+def count_images(study: Study) -> int:
+    """Count the instances of the series that hold images."""
+    return sum(
+        series.number_of_series_related_instances
+        for series in study.series.all()
+        if series.modality not in WITHOUT_IMAGES
+    )
+
+
 def make_row(study: Study) -> StudyRow:
     """Make the row of a study that was permitted."""
     unit = study.custodian.unit if study.custodian else None
@@ -49,11 +72,11 @@ def make_row(study: Study) -> StudyRow:
         time=format_time(study.study_time),
         badge=make_study_badge(study.modalities_in_study),
         description=study.study_description or _("Study without description"),
-        hospital=unit.name if unit else study.institution_name or _("Hospital unknown"),
+        hospital=name_hospital(study),
         department=study.custodian.name if study.custodian else "",
         unit_id=unit.pk if unit else 0,
         accession_number=study.accession_number,
-        image_count=study.number_of_study_related_instances,
+        image_count=count_images(study),
         report=read_state(study),
         in_conflict=study.in_conflict,
     )

@@ -4,6 +4,7 @@ from django.urls import path
 
 from frontend.views.choose_assignment import choose_assignment
 from frontend.views.distribution import show_distribution
+from frontend.views.document import fetch_document
 from frontend.views.patient import show_patient
 from frontend.views.preferences import set_theme
 from frontend.views.search import show_search, show_start
@@ -22,5 +23,10 @@ urlpatterns = [
         "studies/<str:study_instance_uid>/series/<str:series_instance_uid>/",
         show_series,
         name="series",
+    ),
+    path(
+        "studies/<str:study_instance_uid>/series/<str:series_instance_uid>/documents/<str:sop_instance_uid>/",
+        fetch_document,
+        name="document",
     ),
 ]

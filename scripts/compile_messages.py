@@ -5,7 +5,6 @@ The .mo files are committed, so that a fresh machine needs nothing; a test holds
 
 import ast
 import struct
-import sys
 from pathlib import Path
 
 LOCALE = Path(__file__).resolve().parents[1] / "frontend" / "locale"
@@ -72,7 +71,7 @@ def main() -> None:
     """Compile every catalogue and print its path."""
     for source in sorted(LOCALE.parents[1].glob("*/locale/*/LC_MESSAGES/*.po")):
         source.with_suffix(".mo").write_bytes(compile_catalogue(read_catalogue(source)))
-        sys.stdout.write(f"{source.relative_to(LOCALE.parents[1])}\n")
+        print(source.relative_to(LOCALE.parents[1]))
 
 
 if __name__ == "__main__":

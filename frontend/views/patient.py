@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from access import audit
@@ -15,7 +16,7 @@ from frontend.page import portal_page
 from frontend.people import read_banner
 from frontend.reports import read_reports, read_requests
 from frontend.route import read_route
-from frontend.studies import StudyRow, make_row
+from frontend.studies import StudyRow, make_row, with_row_facts
 from registry.models import Study
 from registry.visibility import visible_studies
 
@@ -78,8 +79,7 @@ def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
 
 
 def _studies(actor: Actor, pk: int) -> QuerySet[Study]:
-    rows = visible_studies(actor).filter(person=pk).select_related("person", "custodian__unit")
-    rows = rows.prefetch_related("person__identifiers", "reports__versions")
+    rows = with_row_facts(visible_studies(actor).filter(person=pk))
     return rows.order_by("-study_date", "-study_time", "-pk")
 
 
@@ -91,10 +91,11 @@ def _matches(row: StudyRow, wanted: Filter) -> bool:
 def _hospital_chips(rows: list[StudyRow], wanted: Filter) -> list[Chip]:
     units = {str(row.unit_id): row.hospital for row in rows}
     chips = [
-        Chip(name, wanted.query(unit="" if wanted.unit == unit else unit, study=""), wanted.unit == unit)
+        Chip(name, wanted.query(unit=unit, study=""), wanted.unit == unit)
         for unit, name in sorted(units.items(), key=lambda item: item[1])
     ]
-    return chips if len(chips) > 1 or wanted.unit else []
+    everything = Chip(_("All hospitals"), wanted.query(unit="", study=""), not wanted.unit)
+    return [everything, *chips] if len(chips) > 1 or wanted.unit else []
 
 
 def _modality_chips(rows: list[StudyRow], wanted: Filter) -> list[Chip]:
@@ -104,10 +105,11 @@ def _modality_chips(rows: list[StudyRow], wanted: Filter) -> list[Chip]:
     chips = [
         Chip(
             letters,
-            wanted.query(modality="" if chosen == letters else badge.code, study=""),
+            wanted.query(modality=badge.code, study=""),
             chosen == letters,
             make_badge(badge.code).title,
         )
         for letters, badge in sorted(badges.items())
     ]
-    return chips if len(chips) > 1 or wanted.modality else []
+    everything = Chip(_("All kinds"), wanted.query(modality="", study=""), not wanted.modality)
+    return [everything, *chips] if len(chips) > 1 or wanted.modality else []

@@ -29,7 +29,9 @@ def show_start(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
     department = Department.objects.select_related("unit").filter(hsa_id=actor.department_hsa_id).first()
     return render(
-        request, "frontend/start.html", {"recent": recent, "department": department, "section": "patient"}
+        request,
+        "frontend/start.html",
+        {"recent": recent, "department": department, "section": "patient", "hide_global_search": True},
     )
 
 
@@ -44,7 +46,11 @@ def show_search(request: HttpRequest, actor: Actor) -> HttpResponse:
     found = find_patients(actor, query)
     if query.reading not in ("empty", "short"):
         _record(actor, query, [hit.banner.patient_pk for hit in found.hits])
-    return render(request, "frontend/search.html", {"query": query, "found": found, "section": "patient"})
+    return render(
+        request,
+        "frontend/search.html",
+        {"query": query, "found": found, "section": "patient", "hide_global_search": True},
+    )
 
 
 def _record(actor: Actor, query: Query, patients: list[int]) -> None:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from access.actor import Actor
+from frontend.documents import read_documents
 from frontend.opening import record_opening
 from frontend.page import open_study, portal_page
 from frontend.people import read_banner
@@ -60,6 +61,8 @@ def show_series(
     stack = read_stack(series)
     if stack.instances:
         context |= _describe_step(request, study, series, stack)
+    else:
+        context["documents"] = read_documents(series)
     return render(request, "frontend/series.html", context)
 
 

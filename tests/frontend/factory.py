@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import zstandard
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
@@ -27,6 +28,7 @@ from tests.support.dicom import PERSONAL_NUMBER_OID, make_uid
 
 PASSWORD = "correct horse battery"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+EMPTY_DOCUMENT = b"{}"
 SR_DOCUMENT = "1.2.840.10008.5.1.4.1.1.88.11"
 
 
@@ -128,8 +130,10 @@ def make_series(study: Study, frames: tuple[int | None, ...] = (None, None, None
 def make_document_series(study: Study) -> Series:
     """Make a series that holds a structured report and no picture."""
     row = Series.objects.create(study=study, series_instance_uid=make_uid(), modality="SR", series_number=9)
-    segment = Segment.objects.create(series=row, pack_key=make_uid(), metadata=b"", metadata_instances=0)
-    _make_instance(row, segment, 1, sop_class_uid=SR_DOCUMENT)
+    segment = Segment.objects.create(
+        series=row, pack_key=make_uid(), metadata=zstandard.compress(EMPTY_DOCUMENT), metadata_instances=1
+    )
+    _make_instance(row, segment, 1, sop_class_uid=SR_DOCUMENT, metadata_length=len(EMPTY_DOCUMENT))
     study.number_of_study_related_instances += 1
     study.save()
     return row
@@ -190,8 +194,8 @@ def _make_department(provider: CareProvider, code: str, unit: str, name: str) ->
 
 
 def _make_instance(series: Series, segment: Segment, number: int, **values: Any) -> Instance:
-    defaults: dict[str, Any] = {"sop_class_uid": CT_IMAGE, "instance_number": number} | values
     places = dict.fromkeys(("offset", "length", "metadata_offset", "metadata_length"), 0)
+    defaults: dict[str, Any] = {"sop_class_uid": CT_IMAGE, "instance_number": number} | places | values
     return Instance.objects.create(
-        sop_instance_uid=make_uid(), series=series, segment=segment, sha256=b"\0" * 32, **places, **defaults
+        sop_instance_uid=make_uid(), series=series, segment=segment, sha256=b"\0" * 32, **defaults
     )

@@ -7,7 +7,8 @@ from tests.frontend import factory
 
 
 def search(portal, text: str) -> str:
-    return portal.post("/search/", {"q": text}, follow=True).content.decode()
+    page: bytes = portal.post("/search/", {"q": text}, follow=True).content
+    return page.decode()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_translations_keep_the_placeholders():
 
 def test_compiled_catalogue_is_up_to_date():
     assert SWEDISH.with_suffix(".mo").read_bytes() == compile_catalogue(read_catalogue(SWEDISH)), (
-        "run: python scripts/compile_messages.py"
+        "run: python scripts.compile_messages.py"
     )
 
 

@@ -4,6 +4,7 @@
 (() => {
   const PAGE_STEP = 10;
   const NEIGHBOURS = 6;
+  const KEEP_MS = 200;
   const data = JSON.parse(document.getElementById("stepper-data").textContent);
   const root = document.querySelector("[data-stepper]");
   const image = root.querySelector("[data-main]");
@@ -19,6 +20,8 @@
   const preloaded = new Map();
   let place = data.place;
   let windowKey = data.window;
+  let keptAt = -KEEP_MS;
+  let resting = 0;
 
   function pictureUrl(index) {
     const step = steps[index - 1];
@@ -88,16 +91,24 @@
         element.setAttribute("aria-current", "true");
       }
     });
-    history.replaceState(null, "", pageQuery(place, windowKey));
     preload(direction);
-    announce();
+    if (performance.now() - keptAt > KEEP_MS) {
+      keepAddress();
+    }
+    clearTimeout(resting);
+    resting = setTimeout(rest, 2 * KEEP_MS);
   }
 
-  // Said when the hand rests, so that a screen reader is not flooded while somebody scrolls.
-  let waiting = 0;
-  function announce() {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => { said.textContent = image.alt; }, 600);
+  // Browsers refuse more than about 100 changes of the address in 10 seconds.
+  function keepAddress() {
+    keptAt = performance.now();
+    history.replaceState(null, "", pageQuery(place, windowKey));
+  }
+
+  // A screen reader hears a place when the hand rests, not every image that passes.
+  function rest() {
+    keepAddress();
+    said.textContent = image.alt;
   }
 
   function go(target) {
