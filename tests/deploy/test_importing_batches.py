@@ -166,8 +166,11 @@ def test_a_server_that_stays_busy_stops_the_import(receiver, tmp_path):
 
 def test_a_server_that_is_not_there_stops_the_import(receiver, tmp_path):
     write(tmp_path, [make_ct()])
+    server = StowServer("http://127.0.0.1:1/dicom-web", "token")
+    entries: list[FileOutcome] = []
     with pytest.raises(ServerUnreachable):
-        import_sources(StowServer("http://127.0.0.1:1/dicom-web", "t"), find_sources([tmp_path]), [].append)
+        import_sources(server, find_sources([tmp_path]), entries.append)
+    assert not entries
 
 
 @pytest.mark.parametrize("status", [401, 403])

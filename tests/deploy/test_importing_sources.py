@@ -4,19 +4,20 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
 from pydicom.fileset import FileSet
 
-from deploy.importing.outcomes import FileOutcome, Outcome
+from deploy.importing.outcomes import Outcome
 from deploy.importing.sources import Source, UnknownPath, find_sources
 from tests.support.dicom import StudyFacts, make_ct, make_series
 
 
-def find(*paths: Path) -> dict[str, bytes | FileOutcome]:
+def find(*paths: Path) -> dict[str, Any]:
     """Everything found, by name relative to the first path's folder: bytes, or an outcome."""
-    found = {}
+    found: dict[str, Any] = {}
     for item in find_sources(paths):
         if isinstance(item, Source):
             with item.open() as view:
@@ -133,9 +134,9 @@ def test_a_damaged_member_is_an_error_when_it_is_opened(tmp_path):
     content = archive.read_bytes().replace(b"content of the member", b"Content of the member")
     archive.write_bytes(content)
     (source,) = find_sources([archive])
-    with pytest.raises(OSError) as caught, source.open():
+    assert isinstance(source, Source)
+    with pytest.raises(OSError, match="damaged in the archive"), source.open():
         pass
-    assert "damaged in the archive" in caught.value.strerror
 
 
 @pytest.fixture
