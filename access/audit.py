@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from access.actor import Actor
 from access.models import AccessSpan, AuditEvent
+from access.rows import insert
 
 WINDOW_S = 300.0
 FLUSH_S = 15.0
@@ -52,7 +53,7 @@ def record(
 
     `action` is one of store, search, read, deliver, login, delete, export.
     """
-    row = AuditEvent.objects.create(
+    row = AuditEvent(
         recorded_at=timezone.now(),
         action=action,
         outcome=outcome,
@@ -68,6 +69,7 @@ def record(
         rule=rule,
         detail=dict(detail or {}),
     )
+    insert(row)
     return int(row.pk)
 
 

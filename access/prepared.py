@@ -37,11 +37,9 @@ class Prepared:
 
         Select plain columns only: nothing converts JSON, truth values or times on the way out.
         """
+        parameters = [_adapt(values[p.name]) if isinstance(p, Slot) else p for p in self.parameters]
         with connection.cursor() as cursor:
-            cursor.execute(
-                self.sql,
-                [_adapt(values[p.name]) if isinstance(p, Slot) else p for p in self.parameters],
-            )
+            cursor.execute(self.sql, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 

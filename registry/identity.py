@@ -8,9 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
-from django.db import IntegrityError, transaction
+from django.db import DEFAULT_DB_ALIAS
 
+from access.prepared import Prepared, Slot, prepare
+from access.rows import insert
 from registry.models import IssuerRule, Patient, PatientIdentifier
 from registry.names import fold_accents, fold_name
 
@@ -117,8 +120,14 @@ def decide_issuer(
 
 def rules_of(department_id: int | None) -> tuple[Rule, ...]:
     """Read a department's issuer rules in order."""
-    rows = IssuerRule.objects.filter(department=department_id).order_by("position") if department_id else ()
-    return tuple(Rule(row.kind, row.pattern, row.issuer) for row in rows)
+    rows = _rules_of().fetch(department=department_id) if department_id else ()
+    return tuple(Rule(*row) for row in rows)
+
+
+@cache
+def _rules_of() -> Prepared:
+    rows = IssuerRule.objects.filter(department=Slot("department")).order_by("position")
+    return prepare(rows.values_list("kind", "pattern", "issuer"))
 
 
 def is_oid(text: str) -> bool:
@@ -136,28 +145,30 @@ def find_or_create_patient(number: PatientNumber, demographics: Demographics) ->
     known = find_patient(number)
     if known is not None:
         return known
-    try:
-        with transaction.atomic():
-            patient = _create_patient(demographics)
-            PatientIdentifier.objects.create(
-                patient=patient, value=number.value, issuer=number.issuer, is_national=number.is_national
-            )
-            return patient
-    except IntegrityError:  # somebody else made it meanwhile
-        known = find_patient(number)
-        if known is None:
-            raise
-        return known
+    patient = _create_patient(demographics)
+    identifier = PatientIdentifier(
+        patient=patient, value=number.value, issuer=number.issuer, is_national=number.is_national
+    )
+    if insert(identifier, unless_known=True):
+        return patient
+    patient.delete()  # somebody else made both meanwhile
+    return PatientIdentifier.objects.get(value=number.value, issuer=number.issuer).patient
 
 
 def find_patient(number: PatientNumber) -> Patient | None:
     """Return the patient who has this number under this issuer."""
-    row = (
-        PatientIdentifier.objects.filter(value=number.value, issuer=number.issuer)
-        .select_related("patient")
-        .first()
-    )
-    return row.patient if row else None
+    for row in _patient_by_number().fetch(value=number.value, issuer=number.issuer):
+        return Patient.from_db(DEFAULT_DB_ALIAS, _PATIENT_COLUMNS, row)
+    return None
+
+
+_PATIENT_COLUMNS = ("id", "patient_name", "patient_name_folded", "patient_birth_date", "patient_sex")
+
+
+@cache
+def _patient_by_number() -> Prepared:
+    rows = Patient.objects.filter(identifiers__value=Slot("value"), identifiers__issuer=Slot("issuer"))
+    return prepare(rows.values_list(*_PATIENT_COLUMNS))
 
 
 def disagreements(known: Demographics, received: Demographics) -> tuple[str, ...]:
@@ -182,12 +193,14 @@ def _key(person: Demographics) -> tuple[str, str]:
 
 
 def _create_patient(demographics: Demographics) -> Patient:
-    return Patient.objects.create(
+    patient = Patient(
         patient_name=demographics.patient_name,
         patient_name_folded=fold_name(demographics.patient_name),
         patient_birth_date=demographics.patient_birth_date[:8],
         patient_sex=demographics.patient_sex,
     )
+    insert(patient)
+    return patient
 
 
 def _guess_year(six: str, sign: str, month_day: str, birth_date: str, today: date) -> int:

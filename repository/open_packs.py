@@ -5,7 +5,7 @@ from datetime import datetime
 
 from access.actor import Actor
 from registry.facts import StudyFacts
-from registry.register import ReceivedPack, ReceivedSegment
+from registry.received import ReceivedPack, ReceivedSegment
 from repository.objects.base import ObjectStore
 from repository.packs.layout import PackPreamble, new_pack_key
 from repository.packs.writer import PackWriter

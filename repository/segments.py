@@ -6,7 +6,7 @@ import orjson
 import zstandard
 
 from registry.facts import InstanceFacts, SeriesFacts, instance_facts, series_facts
-from registry.register import ReceivedInstance, ReceivedSegment
+from registry.received import ReceivedInstance, ReceivedSegment
 from repository.frames import FrameTable
 from repository.header.model import Header
 

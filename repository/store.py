@@ -11,6 +11,7 @@ import mmap
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +20,11 @@ from django.utils import timezone
 
 from access.actor import Actor
 from access.database import release
+from access.prepared import Prepared, Slot, prepare
 from registry.facts import StudyFacts, study_facts
 from registry.models import Instance, Study
-from registry.register import Outcome, Registration
+from registry.received import Outcome
+from registry.register import Registration
 from repository.frames import find_frames
 from repository.header.errors import MissingFileMeta, Part10Error
 from repository.header.model import Header
@@ -229,14 +232,9 @@ def _check_known(
     uid = header.sop_instance_uid
     known = request.seen.get(uid)
     if known is None and _study_is_known(request, header.study_instance_uid):
-        row = (
-            Instance.objects.filter(sop_instance_uid=uid)
-            .values_list("series__study__study_instance_uid", "series__series_instance_uid", "sha256")
-            .first()
-        )
+        for study_uid, series_uid, sha256 in _instance_by_uid().fetch(uid=uid):
+            known = (f"{study_uid}/{series_uid}", bytes(sha256))
         release()
-        if row is not None:
-            known = (f"{row[0]}/{row[1]}", bytes(row[2]))
     if known is None:
         return None
     digest = _digest(data)
@@ -252,10 +250,23 @@ def _place(header: Header) -> str:
 
 def _study_is_known(request: _Request, study_instance_uid: str) -> bool:
     if study_instance_uid not in request.known_studies:
-        found = Study.objects.filter(study_instance_uid=study_instance_uid).exists()
+        request.known_studies[study_instance_uid] = bool(_study_by_uid().fetch(uid=study_instance_uid))
         release()
-        request.known_studies[study_instance_uid] = found
     return request.known_studies[study_instance_uid]
+
+
+@cache
+def _study_by_uid() -> Prepared:
+    return prepare(Study.objects.filter(study_instance_uid=Slot("uid")).values_list("pk"))
+
+
+@cache
+def _instance_by_uid() -> Prepared:
+    return prepare(
+        Instance.objects.filter(sop_instance_uid=Slot("uid")).values_list(
+            "series__study__study_instance_uid", "series__series_instance_uid", "sha256"
+        )
+    )
 
 
 def _digest(data: bytes | memoryview | mmap.mmap) -> bytes:

@@ -8,7 +8,8 @@ from django.utils import timezone
 from access import audit
 from access.actor import Actor
 from access.database import run_write
-from access.models import Department
+from access.models import CareUnit, Department
+from access.rows import insert
 from registry.register import Registration, register
 from repository.models import Pack
 from repository.open_packs import WrittenPack
@@ -59,9 +60,12 @@ def commit_packs(
 
 
 def _department_of(actor: Actor) -> Department | None:
-    if actor.scope.department_id is None:
+    """Return the source department with its keys only, as authentication has just read them."""
+    scope = actor.scope
+    if scope.department_id is None or scope.unit_id is None or scope.provider_id is None:
         return None
-    return Department.objects.select_related("unit").get(pk=actor.scope.department_id)
+    unit = CareUnit(pk=scope.unit_id, provider_id=scope.provider_id)
+    return Department(pk=scope.department_id, unit=unit)
 
 
 def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
@@ -75,9 +79,10 @@ def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
         written_at=pack.received.received_at,
         condemned_at=None if state == Pack.LIVE else now,
     )
-    Pack.objects.bulk_create([row], ignore_conflicts=True)
-    won = Pack.objects.filter(key=row.key).values_list("state", flat=True).get()
-    if won != state:  # the sweep condemned it first: its bytes may be gone
+    if insert(row, unless_known=True):
+        return
+    if Pack.objects.values_list("state", flat=True).get(key=row.key) != state:
+        # The sweep condemned it first: its bytes may be gone.
         raise StorageBusy("the pack was condemned while it was being stored; send the request again")
 
 

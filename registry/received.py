@@ -1,0 +1,55 @@
+"""What a store hands to registration: a pack, its segments, its instances, and what became of each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from registry.facts import InstanceFacts, SeriesFacts, StudyFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedInstance:
+    """One instance of a received pack; offsets and lengths are bytes, see `Instance`."""
+
+    facts: InstanceFacts
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    offset: int
+    length: int
+    sha256: bytes
+    pixel_offset: int | None
+    frame_table: bytes | None
+    bulk_table: bytes | None
+    metadata_offset: int
+    metadata_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSegment:
+    """The instances of one series in one pack, with their metadata document (zstd)."""
+
+    facts: SeriesFacts
+    metadata: bytes
+    has_bulk_uris: bool
+    instances: tuple[ReceivedInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPack:
+    """What one request brought of one study, bytes durable under `key`."""
+
+    key: str
+    study: StudyFacts
+    segments: tuple[ReceivedSegment, ...]
+    received_at: datetime
+
+
+class Outcome(Enum):
+    """What became of one instance."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    OTHER_BYTES = "other bytes"
+    OTHER_PATIENT = "other patient"
+    NOT_CUSTODIAN = "not custodian"
+    OTHER_SERIES = "other series"

@@ -1,0 +1,172 @@
+"""Rows of one segment: its series, the segment itself, its instances.
+
+Written as statements that are built once: a store of one instance is mostly this.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+
+from access.prepared import Prepared, Slot, prepare
+from access.rows import insert, insert_many, update
+from registry.facts import SeriesFacts, StudyFacts
+from registry.fragments import render_series
+from registry.models import Instance, Segment, Series, Study
+from registry.names import fold_text
+from registry.received import Outcome, ReceivedInstance, ReceivedSegment
+
+INSTANCE_COLUMNS = (
+    "sop_instance_uid",
+    "sop_class_uid",
+    "instance_number",
+    "rows",
+    "columns",
+    "bits_allocated",
+    "number_of_frames",
+    "timezone_offset_from_utc",
+    "series",
+    "segment",
+    "offset",
+    "length",
+    "metadata_offset",
+    "metadata_length",
+    "pixel_offset",
+    "transfer_syntax_uid",
+    "frame_table",
+    "bulk_table",
+    "sha256",
+)
+_SERIES_COLUMNS = (
+    *(name for name in SeriesFacts.__slots__ if name != "series_instance_uid"),
+    "series_description_folded",
+    "number_of_series_related_instances",
+    "fragment",
+)
+_ASKED_AT_ONCE = (1, 20, 500)
+
+
+def register_segment(
+    study: Study, pack_key: str, segment: ReceivedSegment, *, is_new_study: bool
+) -> dict[str, Outcome]:
+    """Upsert the series, insert the segment and those of its instances that are not known.
+
+    The study is locked by the caller. What a racing store of another study wrote first counts as known.
+    """
+    outcomes = _known_outcomes(study, segment)
+    fresh = [i for i in segment.instances if i.facts.sop_instance_uid not in outcomes]
+    if not fresh:
+        return outcomes
+    fresh.sort(key=lambda i: i.facts.sop_instance_uid)
+    series = None if is_new_study else _find_series(study, segment.facts)
+    counted = 0 if series else len(fresh)
+    series = series or _create_series(study, segment.facts, counted)
+    row = Segment(
+        series=series,
+        pack_key=pack_key,
+        metadata=segment.metadata,
+        metadata_instances=len(segment.instances),
+        has_bulk_uris=segment.has_bulk_uris,
+    )
+    insert(row)
+    stored = {i.facts.sop_instance_uid for i in fresh}
+    values = [_instance_values(i, series.pk, row.pk) for i in fresh]
+    if insert_many(Instance, INSTANCE_COLUMNS, values) < len(fresh):
+        stored = set(Instance.objects.filter(segment=row).values_list("sop_instance_uid", flat=True))
+        outcomes = _known_outcomes(study, segment)
+    if len(stored) != counted:
+        _complete_series(series, study, segment.facts, len(stored) - counted)
+    if not stored:
+        row.delete()
+    outcomes.update(dict.fromkeys(stored, Outcome.STORED))
+    return {i.facts.sop_instance_uid: outcomes[i.facts.sop_instance_uid] for i in segment.instances}
+
+
+def values_of(facts: StudyFacts | SeriesFacts) -> dict[str, object]:
+    """Return the facts by column."""
+    return {name: getattr(facts, name) for name in facts.__slots__}
+
+
+def fill_blanks(row: Study | Series, facts: StudyFacts | SeriesFacts) -> None:
+    """Take what the row does not say yet; what was first received stays."""
+    for column in facts.__slots__:
+        value = getattr(facts, column)
+        if value not in ("", None, []) and getattr(row, column) in ("", None, []):
+            setattr(row, column, value)
+
+
+def _known_outcomes(study: Study, segment: ReceivedSegment) -> dict[str, Outcome]:
+    by_uid = {i.facts.sop_instance_uid: i for i in segment.instances}
+    outcomes: dict[str, Outcome] = {}
+    for uid, sha256, study_id, series_uid in _find_known(list(by_uid)):
+        same = bytes(sha256) == by_uid[uid].sha256 and study_id == study.pk
+        elsewhere = study_id == study.pk and series_uid != by_uid[uid].series_instance_uid
+        outcomes[uid] = (
+            Outcome.DUPLICATE if same else Outcome.OTHER_SERIES if elsewhere else Outcome.OTHER_BYTES
+        )
+    return outcomes
+
+
+def _find_known(uids: Sequence[str]) -> list[tuple[str, bytes, int, str]]:
+    """Find which UIDs are taken, asked in few sizes so that few statements are built."""
+    found: list[tuple[str, bytes, int, str]] = []
+    for start in range(0, len(uids), _ASKED_AT_ONCE[-1]):
+        asked = uids[start : start + _ASKED_AT_ONCE[-1]]
+        size = next(size for size in _ASKED_AT_ONCE if size >= len(asked))
+        values = {f"uid{n}": asked[min(n, len(asked) - 1)] for n in range(size)}
+        found += _known_instances(size).fetch(**values)
+    return found
+
+
+@cache
+def _known_instances(size: int) -> Prepared:
+    rows = Instance.objects.filter(sop_instance_uid__in=[Slot(f"uid{n}") for n in range(size)])
+    return prepare(
+        rows.values_list("sop_instance_uid", "sha256", "series__study_id", "series__series_instance_uid")
+    )
+
+
+def _find_series(study: Study, facts: SeriesFacts) -> Series | None:
+    return Series.objects.filter(study=study, series_instance_uid=facts.series_instance_uid).first()
+
+
+def _create_series(study: Study, facts: SeriesFacts, count: int) -> Series:
+    series = Series(study=study, **values_of(facts), number_of_series_related_instances=count)
+    _derive(series, study)
+    insert(series)
+    return series
+
+
+def _complete_series(series: Series, study: Study, facts: SeriesFacts, added: int) -> None:
+    series.number_of_series_related_instances += added
+    fill_blanks(series, facts)
+    _derive(series, study)
+    update(series, _SERIES_COLUMNS)
+
+
+def _derive(series: Series, study: Study) -> None:
+    series.series_description_folded = fold_text(series.series_description)
+    series.fragment = render_series(series, study.study_instance_uid)
+
+
+def _instance_values(received: ReceivedInstance, series_id: int, segment_id: int) -> tuple[object, ...]:
+    facts = received.facts
+    return (
+        facts.sop_instance_uid,
+        facts.sop_class_uid,
+        facts.instance_number,
+        facts.rows,
+        facts.columns,
+        facts.bits_allocated,
+        facts.number_of_frames,
+        facts.timezone_offset_from_utc,
+        series_id,
+        segment_id,
+        received.offset,
+        received.length,
+        received.metadata_offset,
+        received.metadata_length,
+        received.pixel_offset,
+        received.transfer_syntax_uid,
+        received.frame_table,
+        received.bulk_table,
+        received.sha256,
+    )
