@@ -1,6 +1,7 @@
 """The region's organisation as rows: providers, hospitals, departments, issuer rules, systems, subscriptions."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from access.authentication import issue_token
 from access.database import run_write
 from access.models import ApiClient, CareProvider, CareUnit, Department
 from access.secrets import seal
+from deploy.demo.archive import make_archive_url
 from deploy.region.facts import Region
 from deploy.region.makers import StatedIssuer
 from deploy.region.organisation import Hospital
@@ -41,18 +43,14 @@ def issue_system_tokens(region: Region) -> dict[str, str]:
     return run_write(lambda: dict(_issue_system_tokens(region)))
 
 
-def create_subscriptions(region: Region, dicomweb_url: str) -> None:
-    """Create the subscriptions of the demo.
-
-    Its departments have no system of their own, so their destination is this server, which answers that it has
-    the instances already: every step of a delivery is real, nothing is stored twice.
-    """
+def create_subscriptions(region: Region) -> None:
+    """Create the subscriptions of the demo; their destinations become active when `up` runs the demo's archive."""
     hospitals = {hospital.code: hospital for hospital in region.hospitals}
 
     def create() -> None:
         for reader in READERS:
             if reader.hospital in hospitals:
-                _create_subscription(hospitals[reader.hospital], reader, dicomweb_url)
+                _create_subscription(hospitals[reader.hospital], reader)
 
     run_write(create)
 
@@ -93,19 +91,17 @@ def _issue_system_tokens(region: Region) -> Iterator[tuple[str, str]]:
         yield hospital.code, issue_token(client, ("store", "read")).text
 
 
-def _create_subscription(hospital: Hospital, reader: Reader, dicomweb_url: str) -> None:
+def _create_subscription(hospital: Hospital, reader: Reader) -> None:
     hsa_id = hospital.get_department(reader.department).hsa_id
     department = Department.objects.get(hsa_id=hsa_id)
     if Destination.objects.filter(department=department).exists():
         return
-    client, _ = ApiClient.objects.get_or_create(
-        name=f"{reader.department} {hospital.code}", defaults={"department": department}
-    )
     destination = Destination.objects.create(
         department=department,
         name=f"{reader.department}s bildarkiv",
-        url=f"{dicomweb_url}/studies",
-        token_sealed=seal(issue_token(client, ("store",)).text),
+        url=make_archive_url(hsa_id),
+        token_sealed=seal(secrets.token_urlsafe()),
+        active=False,
     )
     Subscription.objects.create(
         department=department,

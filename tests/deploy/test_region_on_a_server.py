@@ -15,6 +15,7 @@ from deploy.region.plan import plan_region
 from tests.deploy.commands import run_import
 from tests.support.dicom import BIG_ENDIAN, DEFLATED, IMPLICIT, RLE, StudyFacts, make_ct, make_series
 from tests.support.http import make_pool, search
+from tests.support.processes import wait_until
 from tests.support.samsyn import SamsynServer
 
 pytestmark = pytest.mark.server
@@ -30,6 +31,12 @@ from access.models import ApiClient, Assignment, Department
 from registry.models import Conflict, Destination, Order, Patient, Report, ReportVersion, Study, Subscription
 print(json.dumps([model.objects.count() for model in (
     Department, Patient, Study, Order, Report, ReportVersion, Subscription, Destination, Conflict, Assignment)]))
+"""
+DELIVERY_STATES = """
+import json
+from collections import Counter
+from repository.models import Delivery
+print(json.dumps(Counter(Delivery.objects.values_list("state", flat=True))))
 """
 PATIENT_OF_EACH_STUDY = """
 from registry.models import Study
@@ -129,11 +136,21 @@ def test_export_gives_the_files_back_as_they_were_sent(demo, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {study.study_instance_uid for study in studies}
 
 
-def test_demo_starts_a_server_of_its_own_when_none_runs(start_embedded):
-    server = start_embedded()
+def test_demo_starts_a_server_of_its_own_and_is_delivered_at_the_next_start(start_embedded):
+    server = start_embedded(SAMSYN_QUIET_S="0.5")
     server.stop()
     server.run_command("demo", *ARGUMENTS, "--url", server.dicomweb_url)
     assert json.loads(server.run_code(COUNT_ROWS))[2] == 24
+    server.start()
+    wait_until(
+        server.process, lambda: is_settled(json.loads(server.run_code(DELIVERY_STATES))), "the deliveries"
+    )
+
+
+def is_settled(states: dict[str, int]) -> bool:
+    """Say whether everything was delivered, but for what its receiver may not see."""
+    assert states.keys() <= {"ready", "leased", "sending", "delivered", "held"}
+    return states.get("delivered", 0) >= 5 and states.keys() <= {"delivered", "held"}
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         except (StudyRefused, ServerUnreachable, NotAuthorised, NoServer, ServerDidNotStart) as error:
             raise CommandError(f"the region could not be stored: {error}") from error
         write_records(region)
-        create_subscriptions(region, url)
+        create_subscriptions(region)
         if options["facts"]:
             write_answers(region, options["facts"])
         self._report(region, loaded, url)

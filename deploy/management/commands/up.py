@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 
 from access.models import User
 from deploy import server
+from deploy.demo.archive import bind_demo_archive
 from registry.models import Study
 
 
@@ -47,8 +48,11 @@ class Command(BaseCommand):
             server.wait_until_ready(address, web)
             if not options["no_demo"] and not Study.objects.exists():
                 call_command("demo", url=f"{address.url}/dicom-web")
+            archive = bind_demo_archive()
             if not options["no_duties"] and not settings.CELERY_BROKER_URL:  # with a broker, Celery does them
                 children.append(server.start_duties())
+            if archive is not None:
+                archive.serve()
             self._greet(address)
         except BaseException:
             server.stop_processes(children)
