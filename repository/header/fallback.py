@@ -73,9 +73,9 @@ def read_leniently(scan: Scan, offset: int, *, is_implicit: bool, is_little_endi
             return _read_top_level(job, offset, is_implicit)
         except Part10Error:
             raise
-        except RecursionError as error:
-            raise NestingTooDeep("sequences are nested too deeply to be read") from error
         except Exception as error:
+            if _is_from_recursion(error):
+                raise NestingTooDeep("sequences are nested too deeply to be read") from error
             if job.is_spent:
                 raise HeaderTooLarge("the header is too large for a data set of unusual encoding") from error
             raise UnreadableDataSet(f"the data set cannot be read ({type(error).__name__})") from error
@@ -95,6 +95,13 @@ def _check_declaration(scan: Scan, offset: int, *, is_implicit: bool, is_little_
         raise MisdeclaredTransferSyntax(
             "the data set's byte order is not what Transfer Syntax UID (0002,0010) says"
         )
+
+
+def _is_from_recursion(error: BaseException | None) -> bool:
+    """Tell whether the stack ran out underneath: pydicom turns that into other errors on the way up."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _read_top_level(job: Job, offset: int, is_implicit: bool) -> dict[str, Any]:
