@@ -10,6 +10,7 @@ from deploy.settings.base import *  # noqa: E402, F403
 from deploy.settings.databases import postgresql, sqlite  # noqa: E402
 
 PROFILE = "embedded"
+(_home / "static").mkdir(exist_ok=True)
 SECRET_KEY = "only for tests"  # noqa: S105
 if os.environ.get("SAMSYN_TEST_POSTGRES"):
     DATABASES = {"default": postgresql(os.environ["SAMSYN_TEST_POSTGRES"], pool_size=0)}
