@@ -36,8 +36,6 @@ class Route:
     """The way of one study. `version` changes whenever something a reader can see has changed."""
 
     source: str
-    first_instance_at: datetime
-    last_instance_at: datetime
     received: str
     deliveries: tuple[DeliveryView, ...]
     version: str
@@ -53,8 +51,6 @@ def read_route(study: Study) -> Route:
     text = repr((study.last_instance_at, views))
     return Route(
         source=str(study.custodian or study.institution_name or _("unknown source")),
-        first_instance_at=study.first_instance_at,
-        last_instance_at=study.last_instance_at,
         received=_span(study.first_instance_at, study.last_instance_at),
         deliveries=views,
         version=sha256(text.encode()).hexdigest()[:16],

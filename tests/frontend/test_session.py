@@ -111,6 +111,23 @@ def test_pages_are_kept_by_no_cache(world, portal):
         assert "no-store" in portal.get(world.pages[name]).headers["Cache-Control"], name
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/patients/99999999999999999999999/",
+        "/patients/999999999999999999/",
+        "/patients/-1/",
+        "/studies/1.2%00/",
+        "/studies/..%2f/",
+        f"/studies/{'1' * 65}/",
+        "/studies/1.2/series/%00/",
+        "/studies/1.2/series/1.3/documents/%ff/",
+    ],
+)
+def test_odd_addresses_are_not_found(world, portal, address):
+    assert portal.get(address).status_code == 404
+
+
 def test_fault_pages_say_what_to_do(world, portal, settings):
     assert "There is nothing at this address" in portal.get("/no-such-page/").content.decode()
     broken = Client(raise_request_exception=False, headers={"accept-language": "en"})
