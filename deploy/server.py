@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,38 @@ class Address:
 
 class ServerDidNotStart(RuntimeError):
     """The web process ended or did not answer in time; its own output says why."""
+
+
+class PortInUse(OSError):
+    """Another program listens at this address already."""
+
+
+def check_port_is_free(address: Address) -> None:
+    """Return if nobody listens there: granian's workers share their port, so it would join a stranger's in silence.
+
+    Raises
+    ------
+    PortInUse
+        Somebody does.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+            probe.listen()
+        except OSError as error:
+            raise PortInUse(f"{address.url} is in use or not ours to take ({error.strerror})") from error
+
+
+def exit_on_signals() -> None:
+    """Let SIGINT and SIGTERM end this process as an exception, so that what it has started is stopped too."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def start_web(address: Address) -> subprocess.Popen[bytes]:

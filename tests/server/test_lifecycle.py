@@ -102,3 +102,17 @@ def test_what_was_stored_is_there_after_a_clean_restart(server: SamsynServer) ->
     answer = pool.request("GET", url, headers=bearer(token))
     assert answer.status == 200
     assert len(answer.json()) == 3
+
+
+def test_a_signal_while_it_starts_stops_all_processes(server: SamsynServer) -> None:
+    """Wherever the signal comes in, from the first moment to the last before it is ready."""
+    for delay_s in (1.0, 2.0, 3.0, 4.0):
+        if server.process is not None:
+            server.stop()
+        server.begin()
+        assert server.process is not None
+        time.sleep(delay_s)
+        code = stop_process(server.process, first_signal=signal.SIGTERM, patience_s=PATIENCE_S)
+        assert code in (0, -signal.SIGTERM), "the default end, before Python has started, is as good"
+        server.process = None
+        assert wait_for(lambda: server.list_pids() == ()), [name_of(pid) for pid in server.list_pids()]

@@ -67,18 +67,22 @@ class SamsynServer:
 
     @property
     def log_path(self) -> Path:
-        """What its processes write on stdout and stderr, over all starts."""
+        """What its processes have written on stdout and stderr since the last start."""
         return self.home / "server.log"
 
     def start(self) -> None:
-        """Start it and return when it answers /readyz."""
+        """Start it and return when it answers /readyz and says where it runs."""
+        self.begin()
+        wait_until(self._running(), self._is_up, "Samsyn")
+
+    def begin(self) -> None:
+        """Start it and return at once."""
         command = [sys.executable, "manage.py", "up", "--no-demo"]
         command += ["--port", str(self.port), "--home", str(self.home)]
-        process = start_process(
+        self.log_path.unlink(missing_ok=True)
+        self.process = start_process(
             command, self.log_path, environment=self.environment, folder=PROJECT, orphan_signal="TERM"
         )
-        self.process = process
-        wait_until(process, self._answers, "Samsyn")
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM) and return its exit code."""
@@ -143,8 +147,10 @@ class SamsynServer:
             raise RuntimeError("the server is not running")
         return self.process
 
-    def _answers(self) -> bool:
+    def _is_up(self) -> bool:
         try:
+            if f"runs at {self.url}" not in self.log_path.read_text(errors="replace"):
+                return False
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):

@@ -38,8 +38,15 @@ class Command(BaseCommand):
         """Migrate, fill if empty, start, wait, stop."""
         if options["home"]:
             _restart_in(Path(options["home"]))
-        call_command("migrate", verbosity=0)
+        server.exit_on_signals()
         address = server.Address(options["bind"], options["port"])
+        try:
+            server.check_port_is_free(address)
+        except server.PortInUse as error:
+            raise CommandError(
+                f"{error}. Choose another: make up PORT=8001, or manage.py up --port 8001"
+            ) from error
+        call_command("migrate", verbosity=0)
         _refuse_public_address_with_initial_passwords(address)
         self.stdout.write(f"Samsyn is starting; its data is in {settings.SAMSYN_HOME}")
         web = server.start_web(address)
