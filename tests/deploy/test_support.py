@@ -2,6 +2,8 @@
 
 import email.parser
 import io
+import sys
+from pathlib import Path
 
 import psycopg
 import pydicom
@@ -26,7 +28,15 @@ from tests.support.dicom import (
 )
 from tests.support.orthanc import OrthancServer
 from tests.support.postgres import PostgresCluster
-from tests.support.processes import is_alive
+from tests.support.processes import (
+    is_alive,
+    kill_group,
+    measure_cpu_s,
+    measure_peak_bytes,
+    reset_peak,
+    start_process,
+    wait_until,
+)
 from tests.support.redis import RedisServer
 
 
@@ -115,3 +125,21 @@ def test_the_browser_draws_a_page(page) -> None:
     page.set_content("<title>Samsyn</title><canvas id=c></canvas>")
     assert page.title() == "Samsyn"
     assert page.evaluate("!!document.getElementById('c').getContext('webgl2')")
+
+
+def test_a_peak_of_memory_is_seen_after_it_is_over(tmp_path: Path) -> None:
+    code = "import time; open('ready', 'w').close()\n"
+    code += "while not __import__('os').path.exists('go'): time.sleep(0.01)\n"
+    code += "big = b'x' * (100 << 20); del big; open('done', 'w').close(); time.sleep(60)"
+    process = start_process([sys.executable, "-c", code], tmp_path / "log", folder=tmp_path)
+    try:
+        wait_until(process, (tmp_path / "ready").exists, "the program")
+        reset_peak([process.pid])
+        idle_bytes = measure_peak_bytes([process.pid])
+        (tmp_path / "go").touch()
+        wait_until(process, (tmp_path / "done").exists, "the program")
+        assert 95 << 20 < measure_peak_bytes([process.pid]) - idle_bytes < 130 << 20
+        assert measure_cpu_s([process.pid]) > 0
+    finally:
+        kill_group(process)
+    assert not is_alive(process.pid)
