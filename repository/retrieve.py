@@ -5,7 +5,6 @@ Reads never parse DICOM: offsets, frame tables and metadata documents were made 
 Standard: PS3.18 10.4
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +18,19 @@ from access.database import release
 from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment, Study
 from registry.visibility import UnknownStudy
-from repository.frames import FrameOutOfRange, FrameTable
+from repository.frames import FrameTable
 from repository.objects.base import ObjectReader
 from repository.objects.selection import open_store
 from repository.packs.layout import Trailer
 from repository.packs.reader import PackReader
 from repository.pixels import InvalidImageDescription, NotAnImage, PixelDescription, describe_pixels
-from repository.transcode import UnsupportedConversion, can_convert, convert_frame, convert_instance
+from repository.rewritten import (
+    BIG_ENDIAN,
+    DEFLATED,
+    open_rewritten,
+    read_rewritten_bulk,
+)
+from repository.transcode import UnsupportedConversion, can_convert, convert_instance
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 NOT_ON_THE_WIRE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.2"})
@@ -34,14 +39,9 @@ LOSSY_SYNTAXES = frozenset(
 )
 AS_STORED = "*"
 DEFAULT = "default"
-MAX_FRAMES_A_REQUEST = 10_000
 SEPARATOR = b",\n"
 
 Json = dict[str, Any]
-
-
-class MalformedFrameList(ValueError):
-    """The frame list is not numbers from 1 with commas between."""
 
 
 class UnknownBulkData(LookupError):
@@ -219,62 +219,6 @@ def read_attributes(item: StoredInstance) -> Json:
     return attributes
 
 
-def parse_frame_list(text: str) -> tuple[int, ...]:
-    """Read `1,4,2`: numbers from 1, in the order they are wanted.
-
-    Raises
-    ------
-    MalformedFrameList
-        It is anything else.
-    """
-    if not re.fullmatch(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*", text):
-        raise MalformedFrameList(f"frame list {text[:50]!r}: give frame numbers from 1 with commas between")
-    numbers = tuple(int(n) for n in text.split(","))
-    if len(numbers) > MAX_FRAMES_A_REQUEST:
-        raise MalformedFrameList(f"{len(numbers)} frames in one request, at most {MAX_FRAMES_A_REQUEST}")
-    return numbers
-
-
-def frame_table_of(item: StoredInstance) -> FrameTable:
-    """Return where the frames of an instance lie.
-
-    Raises
-    ------
-    FrameOutOfRange
-        The instance has no pixel data, or none that can be told apart into frames.
-    """
-    if item.frame_table is None:
-        raise FrameOutOfRange("this instance has no frames")
-    return FrameTable.from_bytes(item.frame_table)
-
-
-def read_frame(pack: PackReader, item: StoredInstance, table: FrameTable, frame_number: int) -> bytes:
-    """Return one frame as it is stored."""
-    if frame_number > table.number_of_frames:
-        raise FrameOutOfRange(f"frame {frame_number} of {table.number_of_frames}")
-    ranges = table.ranges_of(frame_number - 1)
-    raw = b"".join(pack.read(item.offset + offset, length) for offset, length in ranges)
-    return table.cut(frame_number - 1, raw)
-
-
-def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str) -> Iterator[bytes]:
-    """Yield frames in a transfer syntax that `syntax_to_send` allowed, one in memory at a time.
-
-    Raises
-    ------
-    FrameOutOfRange
-        One of them is not there; decided before the first is read.
-    """
-    table = frame_table_of(item)
-    if max(frame_numbers) > table.number_of_frames:
-        raise FrameOutOfRange(f"frame {max(frame_numbers)} of {table.number_of_frames}")
-    description = None if target == item.transfer_syntax_uid else describe(item)[0]
-    with open_pack(item) as pack:
-        for frame_number in frame_numbers:
-            raw = read_frame(pack, item, table, frame_number)
-            yield raw if description is None else convert_frame(raw, description, target)
-
-
 def describe(item: StoredInstance) -> tuple[PixelDescription, Json]:
     """Return what the pixels are like, and all attributes of the instance."""
     attributes = read_attributes(item)
@@ -294,6 +238,12 @@ def read_bulk_value(item: StoredInstance, path: str) -> Iterator[bytes]:
             with open_pack(item) as pack:
                 yield from pack.blocks(item.offset + offset, length)
             return
+    if item.transfer_syntax_uid in (DEFLATED, BIG_ENDIAN):
+        with open_rewritten(stream_file(item, EXPLICIT_LITTLE_ENDIAN)) as (view, header):
+            found = read_rewritten_bulk(view, header, path.upper())
+            if found is not None:
+                yield from found
+                return
     raise UnknownBulkData(f"no bulk value at {path[:100]}")
 
 

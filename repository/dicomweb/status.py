@@ -28,8 +28,9 @@ from repository.file_meta import UnreadableFileMeta
 from repository.frames import FrameOutOfRange
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
-from repository.retrieve import MalformedFrameList, UnknownBulkData
+from repository.retrieve import UnknownBulkData
 from repository.store_commit import StorageBusy
+from repository.stored_frames import MalformedFrameList
 from repository.transcode import InflatedTooLarge, NativeTooLarge, UnsupportedConversion
 
 log = logging.getLogger(__name__)

@@ -15,13 +15,13 @@ from registry.visibility import VisibleStudy, permitted_study
 from registry.wire.dicom_json import absolute_bulk_data_uris
 from registry.wire.media_types import Choice, Offer, media_type_of_frames, negotiate
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
-from repository import retrieve
+from repository import retrieve, stored_frames
 from repository.decode import decode_frame
 from repository.dicomweb.admission import AdmittedDownload
 from repository.dicomweb.base_url import dicomweb_base, origin_of
 from repository.dicomweb.status import require
 from repository.render import parse_quality, parse_viewport, parse_window, render_frame
-from repository.retrieve import DEFAULT, EXPLICIT_LITTLE_ENDIAN, NOT_ON_THE_WIRE, StoredInstance
+from repository.retrieve import AS_STORED, DEFAULT, EXPLICIT_LITTLE_ENDIAN, NOT_ON_THE_WIRE, StoredInstance
 
 DICOM = "application/dicom"
 OCTET_STREAM = "application/octet-stream"
@@ -71,13 +71,13 @@ def retrieve_frames(
     request: HttpRequest, actor: Actor, study: str, series: str, instance: str, frames: str
 ) -> HttpResponseBase:
     """Answer with frames in the order of the list."""
-    numbers = retrieve.parse_frame_list(frames)
+    numbers = stored_frames.parse_frame_list(frames)
     _, [item] = _permitted(actor, study, series, instance)
     choice = _negotiate(request, _frame_offers(item, single=len(numbers) == 1))
-    target = retrieve.syntax_to_send(item, choice.transfer_syntax)
+    target = stored_frames.frame_syntax_to_send(item, choice.transfer_syntax)
     audit.count(actor, study, door="wado", frames=len(numbers))
     media_type = f"{_media_type(target)}; transfer-syntax={target}"
-    payloads = _start(retrieve.read_frames(item, numbers, target))
+    payloads = _start(stored_frames.read_frames(item, numbers, target))
     if not choice.offer.multipart:
         return HttpResponse(next(payloads), content_type=media_type, headers=PRIVATE)
     boundary = new_boundary()
@@ -114,12 +114,11 @@ def retrieve_rendered(
     window = parse_window(query["window"]) if "window" in query else None
     viewport = parse_viewport(query["viewport"]) if "viewport" in query else None
     quality = parse_quality(query["quality"]) if "quality" in query else 90
-    numbers = retrieve.parse_frame_list(frames)
+    numbers = stored_frames.parse_frame_list(frames)
     if len(numbers) > 1:
-        raise retrieve.MalformedFrameList("one frame at a time can be rendered")
+        raise stored_frames.MalformedFrameList("one frame at a time can be rendered")
     _, [item] = _permitted(actor, study, series, instance)
-    description, attributes = retrieve.describe(item)
-    payload = next(retrieve.read_frames(item, numbers, item.transfer_syntax_uid))
+    payload, description, attributes = stored_frames.read_frame_to_decode(item, numbers[0])
     audit.count(actor, study, door="wado", frames=1)
     image = render_frame(
         decode_frame(payload, description),
@@ -157,12 +156,14 @@ def _syntaxes(items: Sequence[StoredInstance]) -> tuple[str, ...]:
 
 
 def _frame_offers(item: StoredInstance, *, single: bool) -> list[Offer]:
-    stored = item.transfer_syntax_uid
-    offers: list[tuple[str, tuple[str, ...], str]] = []
-    if stored not in NOT_ON_THE_WIRE and _media_type(stored) != OCTET_STREAM:
-        offers.append((_media_type(stored), (stored,), stored))
-    raw = (EXPLICIT_LITTLE_ENDIAN,) if stored in NOT_ON_THE_WIRE else (EXPLICIT_LITTLE_ENDIAN, stored)
-    offers.insert(0, (OCTET_STREAM, raw, DEFAULT))
+    """List what frames can be sent as; what lossy frames are stored in comes before decoded ones."""
+    stored = stored_frames.frame_syntax_to_send(item, AS_STORED)
+    own_type = _media_type(stored)
+    default = stored if own_type == OCTET_STREAM else EXPLICIT_LITTLE_ENDIAN
+    offers = [(OCTET_STREAM, tuple(dict.fromkeys((EXPLICIT_LITTLE_ENDIAN, stored))), default)]
+    if own_type != OCTET_STREAM:
+        is_first = stored_frames.frame_syntax_to_send(item, DEFAULT) == stored
+        offers.insert(0 if is_first else 1, (own_type, (stored,), stored))
     kinds = (True, False) if single else (True,)
     return [
         Offer(media_type, multipart=multipart, transfer_syntaxes=syntaxes, default_transfer_syntax=default)

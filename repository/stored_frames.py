@@ -1,0 +1,153 @@
+"""Retrieve frames: cut out of the pack, or out of a rewritten instance where they do not lie in it as they are sent.
+
+Standard: PS3.18 10.4.1.1.6
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from repository.frames import FrameOutOfRange, FrameTable
+from repository.packs.reader import PackReader
+from repository.pixels import InvalidImageDescription, NotAnImage, PixelDescription
+from repository.retrieve import (
+    EXPLICIT_LITTLE_ENDIAN,
+    Json,
+    StoredInstance,
+    describe,
+    open_pack,
+    stream_file,
+    syntax_to_send,
+)
+from repository.rewritten import (
+    BIG_ENDIAN,
+    DEFLATED,
+    find_rewritten_frames,
+    open_rewritten,
+    read_rewritten_frame,
+)
+from repository.transcode import convert_frame
+
+MAX_FRAMES_A_REQUEST = 10_000
+
+
+class MalformedFrameList(ValueError):
+    """The frame list is not numbers from 1 with commas between."""
+
+
+def frame_syntax_to_send(item: StoredInstance, wanted: str) -> str:
+    """Decide in which transfer syntax frames leave: as `syntax_to_send`, but a frame is never deflated."""
+    target = syntax_to_send(item, wanted)
+    return EXPLICIT_LITTLE_ENDIAN if target == DEFLATED else target
+
+
+def parse_frame_list(text: str) -> tuple[int, ...]:
+    """Read `1,4,2`: numbers from 1, in the order they are wanted.
+
+    Raises
+    ------
+    MalformedFrameList
+        It is anything else.
+    """
+    if not re.fullmatch(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*", text):
+        raise MalformedFrameList(f"frame list {text[:50]!r}: give frame numbers from 1 with commas between")
+    numbers = tuple(int(n) for n in text.split(","))
+    if len(numbers) > MAX_FRAMES_A_REQUEST:
+        raise MalformedFrameList(f"{len(numbers)} frames in one request, at most {MAX_FRAMES_A_REQUEST}")
+    return numbers
+
+
+def frame_table_of(item: StoredInstance) -> FrameTable:
+    """Return where the frames of an instance lie.
+
+    Raises
+    ------
+    FrameOutOfRange
+        The instance has no pixel data, or none that can be told apart into frames.
+    """
+    if item.frame_table is None:
+        raise FrameOutOfRange(_say_why_no_frames(item))
+    return FrameTable.from_bytes(item.frame_table)
+
+
+def read_frame(pack: PackReader, item: StoredInstance, table: FrameTable, frame_number: int) -> bytes:
+    """Return one frame as it is stored."""
+    if frame_number > table.number_of_frames:
+        raise FrameOutOfRange(f"frame {frame_number} of {table.number_of_frames}")
+    ranges = table.ranges_of(frame_number - 1)
+    raw = b"".join(pack.read(item.offset + offset, length) for offset, length in ranges)
+    return table.cut(frame_number - 1, raw)
+
+
+def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str) -> Iterator[bytes]:
+    """Yield frames in a transfer syntax that `frame_syntax_to_send` allowed, one in memory at a time.
+
+    Raises
+    ------
+    FrameOutOfRange
+        One of them is not there; decided before the first is read.
+    """
+    if _needs_rewriting(item):
+        yield from _read_rewritten_frames(item, frame_numbers)
+        return
+    table = frame_table_of(item)
+    _check_numbers(frame_numbers, table)
+    description = None if target == item.transfer_syntax_uid else describe(item)[0]
+    with open_pack(item) as pack:
+        for frame_number in frame_numbers:
+            raw = read_frame(pack, item, table, frame_number)
+            yield raw if description is None else convert_frame(raw, description, target)
+
+
+def read_frame_to_decode(item: StoredInstance, frame_number: int) -> tuple[bytes, PixelDescription, Json]:
+    """Return a frame, what `decode_frame` must know of these very bytes, and all attributes of the instance.
+
+    Raises
+    ------
+    NotAnImage, InvalidImageDescription, FrameOutOfRange
+        There is nothing to decode.
+    """
+    description, attributes = describe(item)
+    payload = next(read_frames(item, (frame_number,), item.transfer_syntax_uid))
+    if _needs_rewriting(item):
+        description = replace(description, transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN)
+    return payload, description, attributes
+
+
+def _needs_rewriting(item: StoredInstance) -> bool:
+    """Whether frames cannot be cut out of the pack: deflated, or parts of big endian words."""
+    if item.transfer_syntax_uid == DEFLATED:
+        return True
+    if item.transfer_syntax_uid != BIG_ENDIAN or item.frame_table is None:
+        return False
+    description = describe(item)[0]
+    is_in_words = description.pixel_vr == "OW" and description.bits_allocated <= 8
+    return is_in_words and description.frame_bits % 16 != 0
+
+
+def _read_rewritten_frames(item: StoredInstance, frame_numbers: Sequence[int]) -> Iterator[bytes]:
+    with open_rewritten(stream_file(item, EXPLICIT_LITTLE_ENDIAN)) as (view, header):
+        table = find_rewritten_frames(view, header)
+        if table is None:
+            raise FrameOutOfRange(_say_why_no_frames(item))
+        _check_numbers(frame_numbers, table)
+        for frame_number in frame_numbers:
+            yield read_rewritten_frame(view, table, frame_number)
+
+
+def _check_numbers(frame_numbers: Sequence[int], table: FrameTable) -> None:
+    if max(frame_numbers) > table.number_of_frames:
+        raise FrameOutOfRange(f"frame {max(frame_numbers)} of {table.number_of_frames}")
+
+
+def _say_why_no_frames(item: StoredInstance) -> str:
+    try:
+        describe(item)
+    except NotAnImage:
+        return "this instance has no frames: it has no pixel data"
+    except InvalidImageDescription as error:
+        return f"this instance has no frames that could be found: {error}"
+    return (
+        "the pixel data cannot be told apart into frames (it is too short, damaged, or a video):"
+        " retrieve the instance or its bulk data"
+    )
