@@ -78,7 +78,16 @@ def read_leniently(scan: Scan, offset: int, *, is_implicit: bool, is_little_endi
                 raise NestingTooDeep("sequences are nested too deeply to be read") from error
             if job.is_spent:
                 raise HeaderTooLarge("the header is too large for a data set of unusual encoding") from error
-            raise UnreadableDataSet(f"the data set cannot be read ({type(error).__name__})") from error
+            raise _describe_failure(error) from error
+
+
+def _describe_failure(error: Exception) -> Part10Error:
+    if isinstance(error, OSError | EOFError):
+        # The bytes are in memory: what pydicom cannot get any more of is the data set.
+        return TruncatedDataSet(
+            "the data set ends within a sequence: an item or delimiter is missing, or a length is wrong"
+        )
+    return UnreadableDataSet(f"the data set cannot be read ({type(error).__name__})")
 
 
 def _check_declaration(scan: Scan, offset: int, *, is_implicit: bool, is_little_endian: bool) -> None:
