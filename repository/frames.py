@@ -165,7 +165,7 @@ def find_frames(buffer: Buffer | mmap.mmap, header: Header) -> tuple[FrameTable 
     if pixel is None:
         return None, ()
     if pixel.value_offset is None:
-        return None, ("frames of a deflated data set cannot be addressed",)
+        return None, ()
     number_of_frames = read_number(header.attributes, "00280008", 1) or 1
     if not 0 < number_of_frames < MAX_FRAMES:
         return None, (f"Number of Frames (0028,0008) {number_of_frames} is not possible",)

@@ -121,6 +121,17 @@ class SamsynServer:
         """Run Python code inside this installation and return what it printed."""
         return self.run_command("shell", "--no-imports", "--verbosity", "0", "--command", code)
 
+    def begin_code(self, code: str) -> subprocess.Popen[str]:
+        """Start Python code inside this installation and return at once; its output waits in a pipe."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "shell", "--no-imports", "--verbosity", "0", "--command", code],
+            env=self.environment,
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def issue_tokens(
         self,
         names: Sequence[str],
