@@ -124,7 +124,9 @@ def path_of(header: Header) -> str:
 def parts_of(response: requests.Response) -> list[bytes]:
     head = f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode()
     message = email.message_from_bytes(head + response.content)
-    return [cast("bytes", part.get_payload(decode=True)) for part in message.walk() if not part.is_multipart()]
+    return [
+        cast("bytes", part.get_payload(decode=True)) for part in message.walk() if not part.is_multipart()
+    ]
 
 
 def read(content: bytes) -> Dataset:
