@@ -5,20 +5,19 @@ Reads never parse DICOM: offsets, frame tables and metadata documents were made 
 Standard: PS3.18 10.4
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
 import orjson
-import zstandard
 
-from access.database import release
 from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment, Study
 from registry.visibility import UnknownStudy
 from repository.frames import FrameTable
+from repository.metadata import decompress
 from repository.objects.base import ObjectReader
 from repository.objects.selection import open_store
 from repository.packs.layout import Trailer
@@ -39,7 +38,6 @@ LOSSY_SYNTAXES = frozenset(
 )
 AS_STORED = "*"
 DEFAULT = "default"
-SEPARATOR = b",\n"
 
 Json = dict[str, Any]
 
@@ -190,32 +188,15 @@ def read_as_received(item: StoredInstance) -> Iterator[bytes]:
         yield from pack.blocks(item.offset, item.length)
 
 
-def stream_metadata(items: Sequence[StoredInstance]) -> Iterator[bytes]:
-    """Yield the DICOM JSON of instances joined by `,\\n`, one piece a segment; BulkDataURIs relative to the server.
-
-    A segment whose instances are all asked for passes whole; of others the asked ones are cut out.
-    """
-    by_segment: dict[int, list[StoredInstance]] = {}
-    for item in items:
-        by_segment.setdefault(item.segment_id, []).append(item)
-    ids = list(by_segment)
-    first = True
-    for start in range(0, len(ids), 50):
-        rows = Segment.objects.filter(pk__in=ids[start : start + 50]).in_bulk()
-        release()
-        for segment_id in ids[start : start + 50]:
-            document = _document_of(rows[segment_id])
-            wanted = by_segment[segment_id]
-            if len(wanted) < rows[segment_id].metadata_instances:
-                document = SEPARATOR.join(_cut(document, item) for item in wanted)
-            yield document if first else SEPARATOR + document
-            first = False
+def read_document(item: StoredInstance) -> bytes:
+    """Return the DICOM JSON of one instance as text; BulkDataURIs relative to the server."""
+    document = _document(item.segment_id, item.pack_key)
+    return document[item.metadata_offset : item.metadata_offset + item.metadata_length]
 
 
 def read_attributes(item: StoredInstance) -> Json:
     """Return the DICOM JSON of one instance."""
-    document = _document(item.segment_id, item.pack_key)
-    attributes: Json = orjson.loads(_cut(document, item))
+    attributes: Json = orjson.loads(read_document(item))
     return attributes
 
 
@@ -303,12 +284,4 @@ _TRAILERS: dict[str, Trailer] = {}  # a pack never changes, so what is known of 
 
 @lru_cache(maxsize=16)
 def _document(segment_id: int, pack_key: str) -> bytes:
-    return _document_of(Segment.objects.get(pk=segment_id, pack_key=pack_key))
-
-
-def _document_of(segment: Segment) -> bytes:
-    return zstandard.ZstdDecompressor().decompressobj().decompress(bytes(segment.metadata))
-
-
-def _cut(document: bytes, item: StoredInstance) -> bytes:
-    return document[item.metadata_offset : item.metadata_offset + item.metadata_length]
+    return decompress(bytes(Segment.objects.get(pk=segment_id, pack_key=pack_key).metadata))

@@ -7,8 +7,10 @@ Standard: PS3.18 F.2.6
 """
 
 import json
+from collections.abc import Iterable, Iterator
 
 _MARK = b'"BulkDataURI":"'
+_RELATIVE = _MARK + b"/"
 
 
 def build_bulk_data_prefix(base_path: str, study_uid: str, series_uid: str, instance_uid: str) -> str:
@@ -34,5 +36,24 @@ def absolute_bulk_data_uris(document: bytes, origin: str) -> bytes:
     origin
         Scheme, host and port, such as "https://pacs.example.org".
     """
+    return document.replace(_RELATIVE, _absolute(origin))
+
+
+def stream_absolute_bulk_data_uris(pieces: Iterable[bytes], origin: str) -> Iterator[bytes]:
+    """Do as `absolute_bulk_data_uris` with a document that comes in pieces, cut anywhere."""
+    absolute, held = _absolute(origin), b""
+    for piece in pieces:
+        data = held + piece
+        end = len(data) - len(_RELATIVE) + 1  # what follows may be the beginning of one
+        at = data.find(_RELATIVE, max(0, end - len(_RELATIVE)))
+        if 0 <= at < end:
+            end = at + len(_RELATIVE)
+        end = max(end, 0)
+        yield data[:end].replace(_RELATIVE, absolute)
+        held = data[end:]
+    yield held
+
+
+def _absolute(origin: str) -> bytes:
     quoted = json.dumps(origin.rstrip("/"))[1:-1].encode("ascii")
-    return document.replace(_MARK + b"/", _MARK + quoted + b"/")
+    return _MARK + quoted + b"/"

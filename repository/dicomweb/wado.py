@@ -12,10 +12,10 @@ from access import audit
 from access.actor import Actor
 from access.database import release
 from registry.visibility import VisibleStudy, permitted_study
-from registry.wire.dicom_json import absolute_bulk_data_uris
+from registry.wire.dicom_json import absolute_bulk_data_uris, stream_absolute_bulk_data_uris
 from registry.wire.media_types import Choice, Offer, media_type_of_frames, negotiate
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
-from repository import retrieve, stored_frames
+from repository import metadata, retrieve, stored_frames
 from repository.decode import decode_frame
 from repository.dicomweb.admission import AdmittedDownload
 from repository.dicomweb.base_url import dicomweb_base, origin_of
@@ -27,6 +27,7 @@ DICOM = "application/dicom"
 OCTET_STREAM = "application/octet-stream"
 JSON_OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
 RENDERED_OFFERS = (Offer("image/jpeg"), Offer("image/png"))
+METADATA = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
@@ -59,12 +60,21 @@ def retrieve_metadata(
     request: HttpRequest, actor: Actor, study: str, series: str | None = None, instance: str | None = None
 ) -> HttpResponseBase:
     """Answer with the DICOM JSON of a study, series or instance."""
-    _, items = _permitted(actor, study, series, instance)
     choice = _negotiate(request, JSON_OFFERS)
     origin = origin_of(request)
-    pieces = (absolute_bulk_data_uris(piece, origin) for piece in retrieve.stream_metadata(items))
-    body = chain((b"[",), _start(pieces), (b"]",))
-    return _stream(body, choice.offer.media_type, actor=None)
+    if instance is not None:
+        _, [item] = _permitted(actor, study, series, instance)
+        document = absolute_bulk_data_uris(retrieve.read_document(item), origin)
+        body = b"[" + document + b"]"
+        return HttpResponse(body, content_type=choice.offer.media_type, headers=METADATA)
+    plans = _permitted_documents(actor, study, series)
+    if _takes_zstd(request) and all(plan.is_whole for plan in plans):
+        pieces = _start(metadata.stream_compressed(plans))
+        headers = {**METADATA, "Content-Encoding": "zstd"}
+    else:
+        pieces = _start(stream_absolute_bulk_data_uris(metadata.stream_plain(plans), origin))
+        headers = METADATA
+    return StreamingHttpResponse(pieces, content_type=choice.offer.media_type, headers=headers)
 
 
 def retrieve_frames(
@@ -132,6 +142,27 @@ def retrieve_rendered(
         read_bulk=lambda path: b"".join(retrieve.read_bulk_value(item, path)),
     )
     return HttpResponse(image, content_type=choice.offer.media_type, headers=PRIVATE)
+
+
+def _permitted_documents(actor: Actor, study: str, series: str | None) -> list[metadata.DocumentPlan]:
+    require(actor, "read")
+    row = permitted_study(actor, study)
+    plans = metadata.plan_documents(row.pk, series)
+    audit.touch(actor, study, row.person_id, door="wado")
+    release()
+    return plans
+
+
+def _takes_zstd(request: HttpRequest) -> bool:
+    """Tell whether the client names zstd itself; `*` is no promise that it can read it.
+
+    Standard: RFC 9110 12.5.3
+    """
+    for offer in request.META.get("HTTP_ACCEPT_ENCODING", "").lower().split(","):
+        name, _, weight = offer.replace(" ", "").partition(";q=")
+        if name == "zstd":
+            return not weight or weight.strip("0.") != ""
+    return False
 
 
 def _permitted(

@@ -1,8 +1,16 @@
 """BulkDataURIs of metadata documents."""
 
-import orjson
+from itertools import pairwise
 
-from registry.wire.dicom_json import absolute_bulk_data_uris, build_bulk_data_prefix
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.wire.dicom_json import (
+    absolute_bulk_data_uris,
+    build_bulk_data_prefix,
+    stream_absolute_bulk_data_uris,
+)
 
 
 def test_prefix_names_the_instance_below_the_base_path():
@@ -36,3 +44,14 @@ def test_absolute_uris_stay_as_they_are():
 def test_origin_with_a_quotation_mark_cannot_break_the_document():
     document = orjson.dumps({"7FE00010": {"vr": "OW", "BulkDataURI": "/x"}})
     assert orjson.loads(absolute_bulk_data_uris(document, 'https://a"b'))
+
+
+@given(st.lists(st.integers(0, 400), max_size=8))
+def test_cutting_a_document_anywhere_changes_nothing(cuts):
+    element = b'{"7FE00010":{"vr":"OW","BulkDataURI":"/dicom-web/studies/1/bulkdata/7FE00010"}}'
+    document = b",\n".join([element] * 3) + b'"BulkDataURI":"'
+    bounds = [0, *sorted(cuts), len(document)]
+    pieces = [document[start:end] for start, end in pairwise(bounds)]
+    streamed = b"".join(stream_absolute_bulk_data_uris(pieces, "https://a"))
+    assert streamed == absolute_bulk_data_uris(document, "https://a")
+    assert streamed.count(b"https://a/") == 3

@@ -1,0 +1,123 @@
+"""Metadata of a study or a series: the documents of its segments, joined; nothing is asked of each instance.
+
+A document passes whole as long as every instance in it is still there; else what is there is cut out.
+
+Standard: PS3.18 10.4.1.1.2
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import zstandard
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from access.database import release
+from access.prepared import Prepared, Slot, prepare
+from registry.models import Instance, Segment
+from registry.visibility import UnknownStudy
+
+SEPARATOR = b",\n"
+SEGMENTS_AT_ONCE = 50
+PIECE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """One segment to read; `is_whole` if all of its document is wanted."""
+
+    segment_id: int
+    is_whole: bool
+
+
+def plan_documents(study_id: int, series_instance_uid: str | None) -> list[DocumentPlan]:
+    """Return the segments of a permitted study or of one series of it, in the order of the series' numbers.
+
+    Raises
+    ------
+    UnknownStudy
+        There is none.
+    """
+    query = _segments_of(series_instance_uid is not None)
+    rows = query.fetch(study=study_id, series_uid=series_instance_uid)
+    if not rows:
+        raise UnknownStudy("no such series or instance in this study")
+    return [DocumentPlan(pk, held == there) for pk, held, there in rows]
+
+
+def stream_plain(plans: Sequence[DocumentPlan]) -> Iterator[bytes]:
+    """Yield a JSON array in pieces of at most 256 KiB; BulkDataURIs relative to the server."""
+    mark = b"["
+    for plan, compressed in _read_compressed(plans):
+        yield mark
+        if plan.is_whole:
+            yield from _decompress_in_pieces(compressed)
+        else:
+            document = decompress(compressed)
+            yield SEPARATOR.join(document[start:end] for start, end in _ranges_of(plan))
+        mark = SEPARATOR
+    yield b"]"
+
+
+def stream_compressed(plans: Sequence[DocumentPlan]) -> Iterator[bytes]:
+    """Yield a JSON array of whole documents as zstd frames, as they are stored; BulkDataURIs relative to the server.
+
+    Standard: RFC 8878 3.1 (frames one after the other are one content)
+    """
+    opening, between, closing = (zstandard.compress(mark) for mark in (b"[", SEPARATOR, b"]"))
+    for number, (_, compressed) in enumerate(_read_compressed(plans)):
+        yield (between if number else opening) + compressed
+    yield closing
+
+
+def decompress(metadata: bytes) -> bytes:
+    """Return the document of a segment."""
+    return zstandard.ZstdDecompressor().decompressobj().decompress(metadata)
+
+
+def _decompress_in_pieces(metadata: bytes) -> Iterator[bytes]:
+    """Yield a document in pieces that stay in the processor's cache: five times cheaper than at once."""
+    with zstandard.ZstdDecompressor().stream_reader(metadata) as reader:
+        while piece := reader.read(PIECE_BYTES):
+            yield piece
+
+
+def _read_compressed(plans: Sequence[DocumentPlan]) -> Iterator[tuple[DocumentPlan, bytes]]:
+    for start in range(0, len(plans), SEGMENTS_AT_ONCE):
+        chunk = plans[start : start + SEGMENTS_AT_ONCE]
+        if len(plans) == 1:
+            rows = _one_document().fetch(segment=plans[0].segment_id)
+        else:
+            ids = [plan.segment_id for plan in chunk]
+            rows = list(Segment.objects.filter(pk__in=ids).values_list("pk", "metadata"))
+        release()
+        found = {pk: bytes(metadata) for pk, metadata in rows}
+        for plan in chunk:
+            yield plan, found[plan.segment_id]
+
+
+def _ranges_of(plan: DocumentPlan) -> list[tuple[int, int]]:
+    rows: QuerySet[Instance, Any] = Instance.objects.filter(segment=plan.segment_id).order_by(
+        "metadata_offset"
+    )
+    ranges = [(at, at + length) for at, length in rows.values_list("metadata_offset", "metadata_length")]
+    release()
+    return ranges
+
+
+@cache
+def _segments_of(series: bool) -> Prepared:
+    rows = Segment.objects.filter(series__study=Slot("study"))
+    if series:
+        rows = rows.filter(series__series_instance_uid=Slot("series_uid"))
+    instances = Instance.objects.filter(segment=OuterRef("pk")).order_by().values("segment")
+    there = Subquery(instances.annotate(count=Count("pk")).values("count"))
+    rows = rows.annotate(there=there).filter(there__gt=0)
+    rows = rows.order_by("series__series_number", "series_id", "pk")
+    return prepare(rows.values_list("pk", "metadata_instances", "there"))
+
+
+@cache
+def _one_document() -> Prepared:
+    return prepare(Segment.objects.filter(pk=Slot("segment")).values_list("pk", "metadata"))
