@@ -4,13 +4,19 @@ Building the SQL of a queryset costs ten times and more of what a look-up by key
 a thousand times a second builds it once. There is still one place that says what is selected: the queryset.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Expression, QuerySet
+from django.db.models import Expression, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+
+LIST_SIZES = (1, 20, 100, 500)
+MOST_LIFTED = 20
+NOT_LIFTED = ("__isnull", "__regex", "__has_item_value", "__wildcard")
+"""Lookups that write their value into the SQL, or change it on the way there."""
 
 
 class Slot(Expression):
@@ -58,3 +64,82 @@ def prepare(rows: QuerySet[Any, Any]) -> Prepared:
 
 def _adapt(value: Any) -> Any:
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+class PreparedList:
+    """A prepared query about a list; built for few sizes, shorter lists repeat their last item.
+
+    Parameters
+    ----------
+    build
+        Makes the queryset of the slots: `lambda slots: Study.objects.filter(pk__in=slots).values_list("pk")`.
+    """
+
+    def __init__(self, build: Callable[[list[Slot]], QuerySet[Any, Any]]) -> None:
+        self._build = build
+        self._queries: dict[int, Prepared] = {}
+
+    def fetch(self, items: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run for all items, some hundred at a time."""
+        rows: list[tuple[Any, ...]] = []
+        for start in range(0, len(items), LIST_SIZES[-1]):
+            asked = items[start : start + LIST_SIZES[-1]]
+            size = next(size for size in LIST_SIZES if size >= len(asked))
+            values = {f"v{n}": asked[min(n, len(asked) - 1)] for n in range(size)}
+            rows += self._query(size).fetch(**values)
+        return rows
+
+    def _query(self, size: int) -> Prepared:
+        known = self._queries.get(size)
+        if known is None:
+            known = self._queries[size] = prepare(self._build([Slot(f"v{n}") for n in range(size)]))
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A condition whose values were taken out: `shape` is equal for conditions that differ in them only."""
+
+    condition: Q
+    shape: tuple[Any, ...]
+    values: dict[str, Any]
+
+
+def lift(condition: Q) -> Lifted | None:
+    """Take the values out of a condition; None if it holds anything but columns compared with text and numbers."""
+    values: dict[str, Any] = {}
+    lifted = _lift(condition, values)
+    return None if lifted is None else Lifted(*lifted, values)
+
+
+def _lift(condition: Q, values: dict[str, Any]) -> tuple[Q, tuple[Any, ...]] | None:
+    children: list[Any] = []
+    shapes: list[Any] = [condition.connector, condition.negated]
+    for child in condition.children:
+        part = _lift(child, values) if isinstance(child, Q) else _lift_leaf(child, values)
+        if part is None:
+            return None
+        children.append(part[0])
+        shapes.append(part[1])
+    lifted: Q = Q.create(children, condition.connector, condition.negated)  # type: ignore[assignment]
+    return lifted, tuple(shapes)
+
+
+def _lift_leaf(leaf: Any, values: dict[str, Any]) -> tuple[Any, tuple[Any, ...]] | None:
+    if not isinstance(leaf, tuple):
+        return None
+    lookup, value = leaf
+    items = value if isinstance(value, list) else [value]
+    if (
+        lookup.endswith(NOT_LIFTED)
+        or len(items) > MOST_LIFTED
+        or any(type(i) not in (str, int) for i in items)
+    ):
+        return None
+    slots = []
+    for item in items:
+        slots.append(Slot(f"v{len(values)}"))
+        values[slots[-1].name] = item
+    if isinstance(value, list):
+        return (lookup, slots), (lookup, len(slots))
+    return (lookup, slots[0]), (lookup,)

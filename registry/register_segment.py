@@ -3,10 +3,7 @@
 Written as statements that are built once: a store of one instance is mostly this.
 """
 
-from collections.abc import Sequence
-from functools import cache
-
-from access.prepared import Prepared, Slot, prepare
+from access.prepared import PreparedList
 from access.rows import insert, insert_many, update
 from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
@@ -41,7 +38,6 @@ _SERIES_COLUMNS = (
     "number_of_series_related_instances",
     "fragment",
 )
-_ASKED_AT_ONCE = (1, 20, 500)
 
 
 def register_segment(
@@ -96,7 +92,7 @@ def fill_blanks(row: Study | Series, facts: StudyFacts | SeriesFacts) -> None:
 def _known_outcomes(study: Study, segment: ReceivedSegment) -> dict[str, Outcome]:
     by_uid = {i.facts.sop_instance_uid: i for i in segment.instances}
     outcomes: dict[str, Outcome] = {}
-    for uid, sha256, study_id, series_uid in _find_known(list(by_uid)):
+    for uid, sha256, study_id, series_uid in _KNOWN.fetch(list(by_uid)):
         same = bytes(sha256) == by_uid[uid].sha256 and study_id == study.pk
         elsewhere = study_id == study.pk and series_uid != by_uid[uid].series_instance_uid
         outcomes[uid] = (
@@ -105,23 +101,11 @@ def _known_outcomes(study: Study, segment: ReceivedSegment) -> dict[str, Outcome
     return outcomes
 
 
-def _find_known(uids: Sequence[str]) -> list[tuple[str, bytes, int, str]]:
-    """Find which UIDs are taken, asked in few sizes so that few statements are built."""
-    found: list[tuple[str, bytes, int, str]] = []
-    for start in range(0, len(uids), _ASKED_AT_ONCE[-1]):
-        asked = uids[start : start + _ASKED_AT_ONCE[-1]]
-        size = next(size for size in _ASKED_AT_ONCE if size >= len(asked))
-        values = {f"uid{n}": asked[min(n, len(asked) - 1)] for n in range(size)}
-        found += _known_instances(size).fetch(**values)
-    return found
-
-
-@cache
-def _known_instances(size: int) -> Prepared:
-    rows = Instance.objects.filter(sop_instance_uid__in=[Slot(f"uid{n}") for n in range(size)])
-    return prepare(
-        rows.values_list("sop_instance_uid", "sha256", "series__study_id", "series__series_instance_uid")
+_KNOWN = PreparedList(
+    lambda uids: Instance.objects.filter(sop_instance_uid__in=uids).values_list(
+        "sop_instance_uid", "sha256", "series__study_id", "series__series_instance_uid"
     )
+)
 
 
 def _find_series(study: Study, facts: SeriesFacts) -> Series | None:

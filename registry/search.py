@@ -8,13 +8,14 @@ studies found. Nothing is ever counted.
 Standard: PS3.4 C.2.2.2, PS3.18 10.6
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 
 from access.actor import Actor
+from access.prepared import Prepared, PreparedList, lift, prepare
 from registry.attributes import Level
 from registry.matching import Match, make_condition, split_values
 from registry.models import Instance, Series, Study
@@ -60,6 +61,14 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyFragment:
+    """A study of a page of which only the answer was asked that was rendered at registration."""
+
+    pk: int
+    fragment: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPage:
     """Rows (Study, Series or Instance by level) in order; `more` says whether others follow."""
 
@@ -79,7 +88,8 @@ def search(
     Parameters
     ----------
     columns : sequence of str
-        Columns of the level to read; all but the big ones, and the parents' rows, when empty.
+        Columns of the level to read; all but the big ones, and the parents' rows, when empty. Of studies
+        `("fragment",)` alone gives `StudyFragment` rows.
 
     Raises
     ------
@@ -105,11 +115,51 @@ def search(
 def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]:
     """Return the first places of the studies that match, on any level, and that the actor may see."""
     found = branches(actor)
-    if any(branch.column == "" for branch in found):
-        return list(_list_studies(matches, Study.objects.all())[:count])
-    if any(_selects_few(match) for match in matches):
-        return list(_list_studies(matches, visible_studies(actor))[:count])
-    return _merge([_list_homes(matches, branch)[:count] for branch in found], count)
+    is_everything = any(branch.column == "" for branch in found)
+    if is_everything or any(_selects_few(match) for match in matches):
+        condition = _combine("study", matches)
+        return _run(
+            ("studies", found),
+            condition,
+            lambda where: _list_visible(where, actor, is_everything)[:count],
+            count,
+        )
+    return _merge(
+        [
+            _run(("homes",), _at_home(matches, branch), lambda where: _list_homes(where)[:count], count)
+            for branch in found
+        ],
+        count,
+    )
+
+
+def _list_visible(condition: Q, actor: Actor, is_everything: bool) -> QuerySet[Study, Place]:
+    return _list_studies(condition, Study.objects.all() if is_everything else visible_studies(actor))
+
+
+def _at_home(matches: list[Match], branch: Branch) -> Q:
+    return _combine("study", matches, home="homes__") & Q(**{f"homes__{branch.column}": branch.value})
+
+
+def _run(
+    source: tuple[Any, ...], condition: Q, build: Callable[[Q], QuerySet[Study, Place]], count: int
+) -> list[Place]:
+    """Run a list; its SQL is built once for all searches that differ in their values only."""
+    lifted = lift(condition)
+    if lifted is None:
+        return list(build(condition))
+    key = (source, lifted.shape, count)
+    query = _LISTS.get(key)
+    if query is None:
+        query = prepare(build(lifted.condition))
+        if len(_LISTS) >= MOST_LISTS:
+            _LISTS.pop(next(iter(_LISTS)), None)
+        _LISTS[key] = query
+    return [(date, time, pk) for date, time, pk in query.fetch(**lifted.values)]
+
+
+MOST_LISTS = 512
+_LISTS: dict[tuple[Any, ...], Prepared] = {}
 
 
 def _selects_few(match: Match) -> bool:
@@ -120,16 +170,15 @@ def _selects_few(match: Match) -> bool:
     return match.attribute.keyword in _KEYS and match.is_exact
 
 
-def _list_studies(matches: list[Match], visible: QuerySet[Study]) -> QuerySet[Study, Place]:
-    rows = visible.filter(_combine("study", matches)).order_by("-study_date", "-study_time", "-pk")
+def _list_studies(condition: Q, visible: QuerySet[Study]) -> QuerySet[Study, Place]:
+    rows = visible.filter(condition).order_by("-study_date", "-study_time", "-pk")
     return rows.values_list("study_date", "study_time", "pk")
 
 
-def _list_homes(matches: list[Match], branch: Branch) -> QuerySet[Study, Place]:
+def _list_homes(condition: Q) -> QuerySet[Study, Place]:
     """List by one branch of `Home`; a study that is there several times comes once."""
-    at_home = Q(**{f"homes__{branch.column}": branch.value})
     columns = ("homes__study_date", "homes__study_time", "homes__study_id")
-    rows = Study.objects.filter(_combine("study", matches, home="homes__") & at_home)
+    rows = Study.objects.filter(condition)
     return rows.order_by(*(F(column).desc() for column in columns)).values_list(*columns).distinct()
 
 
@@ -138,7 +187,13 @@ def _merge(lists: Iterable[Iterable[Place]], count: int) -> list[Place]:
     return sorted({place for branch in lists for place in branch}, reverse=True)[:count]
 
 
-def _read_studies(ids: list[int], columns: Sequence[str]) -> tuple[Study, ...]:
+_FRAGMENTS = PreparedList(lambda ids: Study.objects.filter(pk__in=ids).values_list("pk", "fragment"))
+
+
+def _read_studies(ids: list[int], columns: Sequence[str]) -> tuple[Study | StudyFragment, ...]:
+    if tuple(columns) == ("fragment",):
+        fragments = dict(_FRAGMENTS.fetch(ids))
+        return tuple(StudyFragment(pk, bytes(fragments[pk])) for pk in ids if pk in fragments)
     rows = Study.objects.filter(pk__in=ids)
     by_id = {row.pk: row for row in (rows.only(*columns) if columns else rows)}
     return tuple(by_id[pk] for pk in ids if pk in by_id)

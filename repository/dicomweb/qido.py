@@ -15,7 +15,7 @@ from access.database import write_transaction
 from registry.attributes import Attribute, Level
 from registry.fragments import fill_base_url, render_instance, render_series, render_study
 from registry.models import Instance, Series, Study
-from registry.search import SearchPage
+from registry.search import SearchPage, StudyFragment
 from registry.search import search as search_rows
 from registry.visibility import UnknownStudy, series_of, study_for
 from registry.wire.media_types import Offer, negotiate
@@ -64,14 +64,16 @@ def _check_path(actor: Actor, study: str | None, series: str | None) -> None:
 
 
 def _render(
-    level: Level, rows: Iterable[Study | Series | Instance], fields: tuple[Attribute, ...] | None
+    level: Level,
+    rows: Iterable[StudyFragment | Study | Series | Instance],
+    fields: tuple[Attribute, ...] | None,
 ) -> Iterable[bytes]:
     """Return the JSON object of each row: as rendered at registration where that holds all that was asked."""
     for row in rows:
         if isinstance(row, Instance):
             parent = row.series
             yield render_instance(row, parent.series_instance_uid, parent.study.study_instance_uid, fields)
-        elif fields is None:
+        elif isinstance(row, StudyFragment) or fields is None:
             yield bytes(row.fragment)
         elif isinstance(row, Series):
             yield render_series(row, row.study.study_instance_uid, fields)

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from access.authentication import issue_token
 from access.models import ApiClient, CareUnit, ClientToken, Department
-from access.prepared import Slot, prepare
+from access.prepared import PreparedList, Slot, lift, prepare
 from tests.registry.factories import make_department
 
 pytestmark = pytest.mark.django_db
@@ -46,3 +46,54 @@ def test_a_slot_without_a_value_is_an_error():
     query = prepare(Department.objects.filter(hsa_id=Slot("hsa_id")).values_list("pk"))
     with pytest.raises(KeyError):
         query.fetch(name="x")
+
+
+def test_conditions_that_differ_in_values_only_have_one_shape():
+    one = lift(Q(name="a", pk__in=[1, 2]) & ~Q(hsa_id=""))
+    other = lift(Q(name="b", pk__in=[3, 4]) & ~Q(hsa_id="x"))
+    assert one.shape == other.shape
+    assert list(other.values.values()) == ["b", 3, 4, "x"]
+    for different in (
+        Q(name="a", pk__in=[1]) & ~Q(hsa_id=""),
+        Q(name="a", pk__in=[1, 2]) & Q(hsa_id=""),
+        Q(name="a", pk__in=[1, 2]) | ~Q(hsa_id=""),
+        Q(hsa_id="a", pk__in=[1, 2]) & ~Q(name=""),
+        Q(name__gte="a", pk__in=[1, 2]) & ~Q(hsa_id=""),
+    ):
+        assert lift(different).shape != one.shape
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Q(name__isnull=True),
+        Q(name__regex="a"),
+        Q(pk__in=list(range(21))),
+        Q(pk__in=Department.objects.values("pk")),
+        Q(Exists(Department.objects.all())),
+        Q(name="a") & Q(Q(name__isnull=False) | Q(name="b")),
+    ],
+)
+def test_what_writes_its_value_into_the_sql_is_not_lifted(condition):
+    assert lift(condition) is None
+
+
+def test_a_lifted_condition_finds_what_the_condition_finds():
+    departments = [make_department() for _ in range(3)]
+    keys = [row.pk for row in departments]
+    for wanted in (
+        Q(pk__in=keys[:2]) & ~Q(hsa_id=departments[0].hsa_id),
+        Q(pk__in=keys[1:]) & ~Q(hsa_id=departments[1].hsa_id),
+        Q(pk__gte=keys[1]) | Q(name=departments[0].name, pk__lt=keys[1]),
+    ):
+        lifted = lift(wanted)
+        rows = Department.objects.order_by("pk").values_list("pk")
+        assert prepare(rows.filter(lifted.condition)).fetch(**lifted.values) == list(rows.filter(wanted))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20, 21, 501])
+def test_a_list_of_any_length_is_asked(count):
+    keys = [make_department().pk for _ in range(2)]
+    query = PreparedList(lambda slots: Department.objects.filter(pk__in=slots).values_list("pk"))
+    asked = (keys + [-n for n in range(1, 600)])[:count]
+    assert sorted(query.fetch(asked)) == sorted((pk,) for pk in keys[:count])

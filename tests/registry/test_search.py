@@ -15,7 +15,16 @@ from access.models import CareProvider, Department
 from registry.attributes import Level
 from registry.matching import UnknownKey, UnreadableKeyValue, make_match
 from registry.models import Series, Study
-from registry.search import Paging, SearchPage, _list_children, _list_homes, _list_studies, search
+from registry.search import (
+    Paging,
+    SearchPage,
+    _at_home,
+    _combine,
+    _list_children,
+    _list_homes,
+    _list_studies,
+    search,
+)
 from registry.visibility import branches, visible_studies
 from tests.registry.factories import (
     CT_IMAGE,
@@ -323,7 +332,7 @@ WHOLE_TABLE = re.compile(r"SCAN registry_|SCAN U|Seq Scan on registry_")
 def test_lists_are_driven_by_an_index_of_home(department: Department, keys: list[tuple[str, str]]) -> None:
     matches = [make_match("study", key, value) for key, value in keys]
     for branch in branches(make_actor(department)):
-        plan = read_plan(_list_homes(matches, branch)[:51])
+        plan = read_plan(_list_homes(_at_home(matches, branch))[:51])
         assert re.search(r"INDEX home_|Index (Only )?Scan using home_", plan), plan
         assert not re.search(rf"{WHOLE_TABLE.pattern}|TEMP B-TREE", plan), plan
 
@@ -331,14 +340,14 @@ def test_lists_are_driven_by_an_index_of_home(department: Department, keys: list
 @pytest.mark.parametrize(("key", "value"), KEY_SHAPES)
 def test_keys_select_first(department: Department, key: str, value: str) -> None:
     visible = visible_studies(make_actor(department))
-    plan = read_plan(_list_studies([make_match("study", key, value)], visible)[:51])
+    plan = read_plan(_list_studies(_combine("study", [make_match("study", key, value)]), visible)[:51])
     assert not WHOLE_TABLE.search(plan), plan
 
 
 @pytest.mark.parametrize("keys", [[], [("ModalitiesInStudy", "CT")]])
 def test_the_region_is_listed_by_date(keys: list[tuple[str, str]]) -> None:
     matches = [make_match("study", key, value) for key, value in keys]
-    plan = read_plan(_list_studies(matches, Study.objects.all())[:51])
+    plan = read_plan(_list_studies(_combine("study", matches), Study.objects.all())[:51])
     assert "study_newest" in plan
     assert not re.search(r"TEMP B-TREE", plan), plan
 
