@@ -5,8 +5,8 @@ Reads never parse DICOM: offsets, frame tables and metadata documents were made 
 Standard: PS3.18 10.4
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Protocol
@@ -180,6 +180,24 @@ def stream_file(item: StoredInstance, wanted: str = AS_STORED) -> Iterator[bytes
             yield from pack.blocks(item.offset, item.length)
         else:
             yield from _convert(pack, item, target)
+
+
+def stream_files(items: Sequence[StoredInstance], targets: Sequence[str]) -> Iterator[Iterator[bytes]]:
+    """Yield the file of each instance as `stream_file` does, one after the other.
+
+    A pack stays open as long as the next instance lies in it: the block where one ends and the next begins is
+    read and verified once. Read each file before the next is asked for.
+    """
+    with ExitStack() as opened:
+        key, pack = "", None
+        for item, target in zip(items, targets, strict=True):
+            if target != item.transfer_syntax_uid:
+                yield stream_file(item, target)
+                continue
+            if pack is None or item.pack_key != key:
+                opened.close()
+                key, pack = item.pack_key, opened.enter_context(open_pack(item))
+            yield pack.blocks(item.offset, item.length)
 
 
 def read_as_received(item: StoredInstance) -> Iterator[bytes]:

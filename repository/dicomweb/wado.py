@@ -28,6 +28,7 @@ OCTET_STREAM = "application/octet-stream"
 JSON_OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
 RENDERED_OFFERS = (Offer("image/jpeg"), Offer("image/png"))
 METADATA = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
+BLOCK_BYTES = 256 * 1024
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
@@ -49,8 +50,8 @@ def retrieve_instances(
     boundary = new_boundary()
     base = dicomweb_base(request)
     parts = (
-        (f"{DICOM}; transfer-syntax={target}", _url(base, item), retrieve.stream_file(item, target))
-        for item, target in zip(items, targets, strict=True)
+        (f"{DICOM}; transfer-syntax={target}", _url(base, item), file)
+        for item, target, file in zip(items, targets, retrieve.stream_files(items, targets), strict=True)
     )
     body = _start(_multipart(boundary, parts))
     return _stream(body, _multipart_type(DICOM, boundary), actor=actor if len(items) > 1 else None)
@@ -211,7 +212,12 @@ def _multipart(boundary: str, parts: Iterator[tuple[str, str, Iterator[bytes]]])
     is_first = True
     for content_type, location, payload in parts:
         head = next(payload, b"")  # what cannot be read fails before its headers are sent
-        yield frame_part(boundary, content_type, content_location=location, first=is_first) + head
+        header = frame_part(boundary, content_type, content_location=location, first=is_first)
+        if len(head) <= BLOCK_BYTES:  # one write to the socket is worth copying a block, not a whole frame
+            header, head = header + head, b""
+        yield header
+        if head:
+            yield head
         yield from payload
         is_first = False
     yield close_delimiter(boundary)

@@ -55,6 +55,7 @@ class LocalObjectStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._named: set[Path] = set()  # folders whose own name is durable: they stay, so once is enough
 
     def create(self, key: str) -> BinaryIO:
         """Open a new file for reading and writing, folders made; raises `ObjectExists`, `InvalidKey`."""
@@ -68,13 +69,15 @@ class LocalObjectStore:
         return os.fdopen(descriptor, "r+b", buffering=0)
 
     def sync(self, key: str) -> None:
-        """Flush the folder that names the file and those above it: a new folder is a name in its parent."""
-        folder = self._path_of(key).parent
-        while True:
-            _sync_folder(folder)
-            if folder == self._root:
-                return
+        """Flush the folder that names the file and, once, those above it: a new folder is a name in its parent."""
+        folder = home = self._path_of(key).parent
+        _sync_folder(folder)
+        if home in self._named:
+            return
+        while folder != self._root:
             folder = folder.parent
+            _sync_folder(folder)
+        self._named.add(home)
 
     def open(self, key: str) -> LocalObjectReader:
         """Open a file for ranged reads; raises `UnknownObject`, `InvalidKey`."""

@@ -167,3 +167,15 @@ def test_a_local_store_follows_no_links_out_of_its_root(tmp_path: Path) -> None:
     assert list(store.keys("")) == []
     with pytest.raises(OSError):
         store.open("link")
+
+
+def test_a_folder_is_flushed_each_time_and_its_name_once(tmp_path, monkeypatch):
+    store = LocalObjectStore(tmp_path)
+    flushed: list[Path] = []
+    monkeypatch.setattr("repository.objects.local._sync_folder", flushed.append)
+    for key in ("packs/aa/1.pack", "packs/aa/2.pack", "packs/bb/3.pack"):
+        store.create(key).close()
+        store.sync(key)
+    first, second = tmp_path / "packs" / "aa", tmp_path / "packs" / "bb"
+    above = [tmp_path / "packs", tmp_path]
+    assert flushed == [first, *above, first, second, *above]
