@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import orjson
 import zstandard
 
-from registry.facts import InstanceFacts, SeriesFacts, instance_facts, series_facts
+from registry.facts import InstanceFacts, SeriesFacts, instance_facts
 from registry.received import ReceivedInstance, ReceivedSegment
 from repository.frames import FrameTable
 from repository.header.model import Header
@@ -29,13 +29,13 @@ class PreparedInstance:
 
 
 def prepare_instance(
-    header: Header, frames: FrameTable | None, findings: tuple[str, ...] = ()
+    header: Header, series: SeriesFacts, frames: FrameTable | None, findings: tuple[str, ...] = ()
 ) -> PreparedInstance:
     """Take out of a header what the rows need; `findings` join its warnings."""
     bulk = [[v.path, v.offset, v.length, v.vr] for v in header.bulk_values]
     return PreparedInstance(
         facts=instance_facts(header.attributes),
-        series=series_facts(header.attributes),
+        series=series,
         transfer_syntax_uid=header.transfer_syntax_uid,
         json=header.json,
         pixel_offset=header.pixel.value_offset if header.pixel else None,

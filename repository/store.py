@@ -21,7 +21,7 @@ from django.utils import timezone
 from access.actor import Actor
 from access.database import release
 from access.prepared import Prepared, Slot, prepare
-from registry.facts import StudyFacts, study_facts
+from registry.facts import SeriesFacts, StudyFacts, series_facts, study_facts
 from registry.models import Instance, Study
 from registry.received import Outcome
 from registry.register import Registration
@@ -86,6 +86,8 @@ class _Request:
     results: list[PartResult] = field(default_factory=list)
     seen: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     known_studies: dict[str, bool] = field(default_factory=dict)
+    study_facts: dict[str, StudyFacts] = field(default_factory=dict)
+    series_facts: dict[str, SeriesFacts] = field(default_factory=dict)
 
 
 def store(
@@ -153,7 +155,7 @@ def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
     early = _check(request, number, header) or _check_known(request, number, header, data)
     if early is not None:
         return early
-    study, prepared = _prepare(header, data)
+    study, prepared = _prepare(request, header, data)
     pack = request.packs.of_study(header.study_instance_uid)
     pack.writer.begin_part()
     pack.writer.write(data)
@@ -177,7 +179,7 @@ def _take_large(
         with pack.writer.part_view() as view:
             header = read_header(view)
             early = _check(request, number, header) or _check_known(request, number, header, view)
-            study, prepared = _prepare(header, view)
+            study, prepared = _prepare(request, header, view)
     except BaseException:
         pack.writer.drop_part()
         raise
@@ -274,9 +276,18 @@ def _digest(data: bytes | memoryview | mmap.mmap) -> bytes:
         return hashlib.sha256(view[PREAMBLE_BYTES:]).digest()
 
 
-def _prepare(header: Header, data: bytes | memoryview | mmap.mmap) -> tuple[StudyFacts, PreparedInstance]:
+def _prepare(
+    request: _Request, header: Header, data: bytes | memoryview | mmap.mmap
+) -> tuple[StudyFacts, PreparedInstance]:
+    """Take out what is kept; study and series speak through the first instance that the request brings of them."""
     frames, findings = find_frames(data, header)
-    return study_facts(header.attributes), prepare_instance(header, frames, findings)
+    study = request.study_facts.get(header.study_instance_uid)
+    if study is None:
+        study = request.study_facts[header.study_instance_uid] = study_facts(header.attributes)
+    series = request.series_facts.get(_place(header))
+    if series is None:
+        series = request.series_facts[_place(header)] = series_facts(header.attributes)
+    return study, prepare_instance(header, series, frames, findings)
 
 
 def _accepted(number: int, header: Header, *, is_duplicate: bool = False) -> PartResult:
