@@ -261,7 +261,7 @@ def test_bulk_data_and_frames_and_pictures_come_or_the_answer_says_why_not(sent:
             assert Image.open(io.BytesIO(picture.content)).size[0] > 0
             assert np.array_equal(shape_frame(octets.content, expected, header), expected), path
             compared += 1
-    assert compared > 40
+    assert compared > 30
 
 
 def decode_first_frame(content: bytes) -> np.ndarray | None:
@@ -303,7 +303,7 @@ def test_a_client_that_writes_the_files_anew_is_understood(start_embedded: Any) 
     written: dict[str, Dataset] = {}
     for paths in list_folders().values():
         batch = {}
-        for path in paths:
+        for path in paths[:25]:
             encoded = write_anew(path)
             if encoded is not None and encoded.SOPInstanceUID not in written:
                 batch[encoded.SOPInstanceUID] = encoded
