@@ -116,3 +116,14 @@ def test_a_signal_while_it_starts_stops_all_processes(server: SamsynServer) -> N
         assert code in (0, -signal.SIGTERM), "the default end, before Python has started, is as good"
         server.process = None
         assert wait_for(lambda: server.list_pids() == ()), [name_of(pid) for pid in server.list_pids()]
+
+
+def test_home_is_the_folder_of_the_argument(server: SamsynServer) -> None:
+    token = server.issue_token()
+    assert server.stop() == 0
+    del server.environment["SAMSYN_HOME"]
+    server.start()
+    answer = store(make_pool(), server.dicomweb_url, token, make_series(StudyFacts(), 2))
+    assert len(list_stored(answer)) == 2
+    assert len(server.list_packs()) == 1
+    assert server.stop() == 0

@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, fill if empty, start, wait, stop."""
-        if options["home"]:
+        if options["home"] and Path(options["home"]).resolve() != settings.SAMSYN_HOME:
             _restart_in(Path(options["home"]))
         server.exit_on_signals()
         address = server.Address(options["bind"], options["port"])
