@@ -18,8 +18,8 @@ from django.conf import settings
 WEB_WORKERS = 2
 WEB_THREADS = 64
 STOP_WITHIN_S = 15.0
-# A block of 256 KiB that goes back to the kernel is paid for page by page when it is needed again: that was half
-# of the CPU of a frame. Keep some, in few arenas, so that a busy worker stays small.
+# A block of 256 KiB that goes back to the kernel is paid for page by page when it is needed again: on a busy machine
+# up to half of the CPU of a frame. Keep some, in few arenas, so that a busy worker stays small.
 ALLOCATOR = {
     "MALLOC_ARENA_MAX": "4",
     "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
