@@ -21,6 +21,7 @@ def answer_api_requests(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if "HTTP_AUTHORIZATION" not in request.META or not request.path_info.startswith(API_PATHS):
             return get_response(request)
+        request.get_host()  # a host that is not ours is refused before anything is done
         match = resolve(request.path_info)
         request.resolver_match = match
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 
 from registry.facts import InstanceFacts, SeriesFacts, StudyFacts
+from registry.identity import Demographics
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,18 @@ class ReceivedSegment:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPack:
-    """What one request brought of one study, bytes durable under `key`."""
+    """What one request brought of one study, bytes durable under `key`.
+
+    `study` is what its first instance says; `described` is how others of its instances describe the same
+    patient differently, `strangers` counts instances that were refused because they name another patient.
+    """
 
     key: str
     study: StudyFacts
     segments: tuple[ReceivedSegment, ...]
     received_at: datetime
+    described: tuple[Demographics, ...] = ()
+    strangers: int = 0
 
 
 class Outcome(Enum):

@@ -46,6 +46,15 @@ def decide_number(facts: StudyFacts, department_id: int | None) -> identity.Pati
     )
 
 
+def is_same_patient(one: StudyFacts, other: StudyFacts, department_id: int | None) -> bool:
+    """Tell whether two data sets of a source speak of one patient: by number, else by what they say of the person."""
+    number, other_number = decide_number(one, department_id), decide_number(other, department_id)
+    if number != other_number:
+        person, other_person = (identity.find_patient(n) if n.value else None for n in (number, other_number))
+        return person is not None and person == other_person
+    return bool(number.value) or not identity.disagreements(one.demographics, other.demographics)
+
+
 def register(pack: ReceivedPack, department: Department | None) -> Registration:
     """Upsert patient, study and series, insert the instances, render, append to the change feed.
 
@@ -62,22 +71,25 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
         study.custodian = department
     refusal = None if is_new else _refusal(study, pack.study, number, department)
     if refusal is not None:
-        _note_conflict(study, refusal, pack, department)
+        if refusal is Outcome.OTHER_PATIENT:
+            _note_strangers(study, len(_all(pack, refusal)) + pack.strangers, pack, department)
         return Registration(_all(pack, refusal), study.pk, study.person_id, study.in_conflict)
     outcomes: dict[str, Outcome] = {}
     for segment in sorted(pack.segments, key=lambda s: s.facts.series_instance_uid):
         outcomes.update(register_segment(study, pack.key, segment, is_new_study=is_new))
     stored = sum(outcome is Outcome.STORED for outcome in outcomes.values())
+    _note_other_bytes(outcomes, department)
+    if is_new and not stored:  # all of it is known elsewhere: no empty study stays behind
+        study.delete()
+        return Registration(outcomes, None, None, in_conflict=False)
     if stored < len(outcomes) if is_new else stored:  # a new study was written as it is with all of the pack
         _complete_study(study, pack, stored)
     if stored:
+        _close_on_disagreement(study, number, pack, department)
         _write_homes(study)
         changes.append("store", study.study_instance_uid, {"pack": pack.key})
-    for uid, outcome in outcomes.items():
-        if outcome is Outcome.OTHER_BYTES:
-            Conflict.objects.create(
-                kind="other_bytes", study=study, department=department, sop_instance_uid=uid
-            )
+    if pack.strangers:
+        _note_strangers(study, pack.strangers, pack, department)
     return Registration(outcomes, study.pk, study.person_id, study.in_conflict)
 
 
@@ -108,14 +120,12 @@ def _create_study(
     """Insert a study as it is when the whole pack is in; None if a racing store made it meanwhile."""
     facts = pack.study
     person = identity.find_or_create_patient(number, facts.demographics)
-    known = identity.Demographics(person.patient_name, person.patient_birth_date, person.patient_sex)
-    differing = identity.disagreements(known, facts.demographics)
     study = Study(
         **{**values_of(facts), "issuer_of_patient_id": number.issuer},
         person=person,
         custodian=department,
         patient_id_normal=number.value,
-        in_conflict=bool(differing) or not number.value,
+        in_conflict=not number.value,
         first_instance_at=pack.received_at,
         visible_at=pack.received_at,
     )
@@ -124,10 +134,7 @@ def _create_study(
     if not insert(study, unless_known=True):
         return None
     if study.in_conflict:
-        kind = "demographics" if number.value else "no_identity"
-        Conflict.objects.create(
-            kind=kind, study=study, department=department, detail={"differs": list(differing)}
-        )
+        Conflict.objects.create(kind="no_identity", study=study, department=department)
     return study
 
 
@@ -147,14 +154,43 @@ def _refusal(
     return None if person is not None and person.pk == study.person_id else Outcome.OTHER_PATIENT
 
 
-def _note_conflict(study: Study, refusal: Outcome, pack: ReceivedPack, department: Department | None) -> None:
-    if refusal is Outcome.OTHER_PATIENT:
-        Conflict.objects.create(
-            kind="other_patient",
-            study=study,
-            department=department,
-            detail={"instances": len(_all(pack, refusal)), "received_at": pack.received_at.isoformat()},
-        )
+def _note_strangers(study: Study, count: int, pack: ReceivedPack, department: Department | None) -> None:
+    Conflict.objects.create(
+        kind="other_patient",
+        study=study,
+        department=department,
+        detail={"instances": count, "received_at": pack.received_at.isoformat()},
+    )
+
+
+def _note_other_bytes(outcomes: dict[str, Outcome], department: Department | None) -> None:
+    """Queue each instance that is known with other bytes at the study that holds the first version."""
+    for uid, outcome in outcomes.items():
+        if outcome is Outcome.OTHER_BYTES:
+            holder = Study.objects.get(series__instances__sop_instance_uid=uid)
+            Conflict.objects.create(
+                kind="other_bytes", study=holder, department=department, sop_instance_uid=uid
+            )
+
+
+def _close_on_disagreement(
+    study: Study, number: identity.PatientNumber, pack: ReceivedPack, department: Department | None
+) -> None:
+    """Leave a study to its custodian department alone when an instance describes the number's owner differently."""
+    if study.in_conflict or not number.value:
+        return
+    person = study.person
+    known = identity.Demographics(person.patient_name, person.patient_birth_date, person.patient_sex)
+    received = (pack.study.demographics, *pack.described)
+    differing = sorted({keyword for one in received for keyword in identity.disagreements(known, one)})
+    if not differing:
+        return
+    study.in_conflict = True
+    update(study, ("in_conflict",))
+    Home.objects.filter(study=study).update(unit=None, provider=None)
+    Conflict.objects.create(
+        kind="demographics", study=study, department=department, detail={"differs": differing}
+    )
 
 
 def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:

@@ -9,6 +9,7 @@ Standard: PS3.18 10.5, PS3.18 Annex I.2
 import hashlib
 import mmap
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,14 +23,15 @@ from access.actor import Actor
 from access.database import release
 from access.prepared import Prepared, Slot, prepare
 from registry.facts import SeriesFacts, StudyFacts, series_facts, study_facts
+from registry.identity import Demographics
 from registry.models import Instance, Study
 from registry.received import Outcome
-from registry.register import Registration
+from registry.register import Registration, is_same_patient
 from repository.frames import find_frames
 from repository.header.errors import MissingFileMeta, Part10Error
 from repository.header.model import Header
 from repository.objects.selection import open_store
-from repository.open_packs import OpenPacks
+from repository.open_packs import OpenPacks, WrittenPack
 from repository.part10 import complete_file, read_header
 from repository.peek import peek_study_instance_uid
 from repository.segments import PreparedInstance, prepare_instance
@@ -38,6 +40,7 @@ from repository.store_result import PartResult
 
 BUFFER_BYTES = 2 << 20
 PREAMBLE_BYTES = 128
+PATIENT_TAGS = ("00100010", "00100020", "00100021", "00100024", "00100030", "00100040")
 
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -88,6 +91,9 @@ class _Request:
     known_studies: dict[str, bool] = field(default_factory=dict)
     study_facts: dict[str, StudyFacts] = field(default_factory=dict)
     series_facts: dict[str, SeriesFacts] = field(default_factory=dict)
+    patients: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    described: dict[str, list[Demographics]] = field(default_factory=dict)
+    strangers: Counter[str] = field(default_factory=Counter)
 
 
 def store(
@@ -113,7 +119,7 @@ def store(
     try:
         for number, part in enumerate(parts, start=1):
             request.results.append(_take_part(request, number, part))
-        written = request.packs.finish()
+        written = _add_patients(request, request.packs.finish())
     except BaseException:
         request.packs.abandon()
         raise
@@ -224,7 +230,38 @@ def _check(request: _Request, number: int, header: Header) -> PartResult | None:
             f" {request.study_in_path}."
         )
         return _refused(number, header, STUDY_MISMATCH, comment)
-    return None
+    return _check_patient(request, number, header)
+
+
+def _check_patient(request: _Request, number: int, header: Header) -> PartResult | None:
+    """Refuse an instance that names another patient than those of its study that came before it in the request."""
+    uid = header.study_instance_uid
+    first = request.study_facts.get(uid)
+    if first is None or request.patients[uid] == _patient_of(header):
+        return None
+    facts = study_facts(header.attributes)
+    is_same = is_same_patient(first, facts, request.actor.scope.department_id)
+    release()
+    if is_same:
+        request.described.setdefault(uid, []).append(facts.demographics)
+        return None
+    request.strangers[uid] += 1
+    return _refused(number, header, *COMMENTS[Outcome.OTHER_PATIENT])
+
+
+def _patient_of(header: Header) -> tuple[object, ...]:
+    return tuple(header.attributes.get(tag) for tag in PATIENT_TAGS)
+
+
+def _add_patients(request: _Request, written: list[WrittenPack]) -> list[WrittenPack]:
+    """Say with the first pack of each study what its instances said about its patient."""
+    told = []
+    for pack in written:
+        uid = pack.received.study.study_instance_uid
+        described = tuple(dict.fromkeys(request.described.pop(uid, ())))
+        received = replace(pack.received, described=described, strangers=request.strangers.pop(uid, 0))
+        told.append(replace(pack, received=received))
+    return told
 
 
 def _check_known(
@@ -284,6 +321,7 @@ def _prepare(
     study = request.study_facts.get(header.study_instance_uid)
     if study is None:
         study = request.study_facts[header.study_instance_uid] = study_facts(header.attributes)
+        request.patients[header.study_instance_uid] = _patient_of(header)
     series = request.series_facts.get(_place(header))
     if series is None:
         series = request.series_facts[_place(header)] = series_facts(header.attributes)

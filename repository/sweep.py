@@ -26,6 +26,7 @@ from repository.store_result import PartResult
 
 UNANSWERED_AFTER = timedelta(hours=24)
 PACK_GRACE = timedelta(days=7)
+SWEEP_TAKES_AT_MOST = timedelta(hours=1)
 LOST_PREFIX = "lost/"
 COPY_BYTES = 1 << 20
 
@@ -66,9 +67,10 @@ def sweep(
     objects = open_store()
     report = SweepReport()
     for stored in objects.keys("packs/"):
-        if stored.modified_at > now - unanswered_after or Pack.objects.filter(key=stored.key).exists():
+        if stored.modified_at > now - unanswered_after:
             continue
-        if _condemn(stored.key, stored.size_bytes, now):
+        row = Pack.objects.filter(key=stored.key).first()
+        if (row is None and _condemn(stored.key, stored.size_bytes, now)) or _was_left(row, now):
             _set_aside(objects, stored.key, report)
     _remove_condemned(objects, now - grace, report)
     return report
@@ -111,6 +113,17 @@ def _condemn(key: str, size_bytes: int, now: datetime) -> bool:
             ignore_conflicts=True,
         )
         return Pack.objects.filter(key=key, state=Pack.CONDEMNED, condemned_at=now).exists()
+
+
+def _was_left(row: Pack | None, now: datetime) -> bool:
+    """Tell whether a sweep condemned the pack and died before it set it aside: a store writes its study."""
+    return (
+        row is not None
+        and row.state == Pack.CONDEMNED
+        and not row.study_instance_uid
+        and row.condemned_at is not None
+        and row.condemned_at <= now - SWEEP_TAKES_AT_MOST
+    )
 
 
 def _set_aside(objects: ObjectStore, key: str, report: SweepReport) -> None:

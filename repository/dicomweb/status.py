@@ -130,4 +130,4 @@ def _answer(error: Exception) -> HttpResponse:
         log.warning("database busy: %s", error)
         return problem(503, "the database is busy; nothing of the request was kept, try again")
     log.exception("unexpected error")
-    return problem(500, "unexpected error; nothing of the request was kept if it was a store")
+    return problem(500, "unexpected error; send the request again: what was stored already is recognised")

@@ -29,6 +29,7 @@ JSON_OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
 RENDERED_OFFERS = (Offer("image/jpeg"), Offer("image/png"))
 METADATA = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
 BLOCK_BYTES = 256 * 1024
+TRANSFER_BYTES = 8 << 20  # what is larger holds its thread as long as a multi-instance answer does
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
@@ -46,7 +47,7 @@ def retrieve_instances(
     _count(actor, study, items)
     if not choice.offer.multipart:
         body = _start(retrieve.stream_file(items[0], choice.transfer_syntax))
-        return _stream(body, f"{DICOM}; transfer-syntax={targets[0]}", actor=None)
+        return _stream(body, f"{DICOM}; transfer-syntax={targets[0]}", actor=_admitted(actor, items))
     boundary = new_boundary()
     base = dicomweb_base(request)
     parts = (
@@ -54,7 +55,7 @@ def retrieve_instances(
         for item, target, file in zip(items, targets, retrieve.stream_files(items, targets), strict=True)
     )
     body = _start(_multipart(boundary, parts))
-    return _stream(body, _multipart_type(DICOM, boundary), actor=actor if len(items) > 1 else None)
+    return _stream(body, _multipart_type(DICOM, boundary), actor=_admitted(actor, items))
 
 
 def retrieve_metadata(
@@ -109,11 +110,11 @@ def retrieve_bulk_data(
     value = _start(retrieve.read_bulk_value(item, path))
     choice = _negotiate(request, (Offer(OCTET_STREAM), Offer(OCTET_STREAM, multipart=True)))
     if not choice.offer.multipart:
-        return _stream(value, OCTET_STREAM, actor=None)
+        return _stream(value, OCTET_STREAM, actor=_admitted(actor, [item]))
     boundary = new_boundary()
     url = f"{_url(dicomweb_base(request), item)}/bulkdata/{path}"
     body = _multipart(boundary, iter(((OCTET_STREAM, url, value),)))
-    return _stream(body, _multipart_type(OCTET_STREAM, boundary), actor=None)
+    return _stream(body, _multipart_type(OCTET_STREAM, boundary), actor=_admitted(actor, [item]))
 
 
 def retrieve_rendered(
@@ -236,6 +237,11 @@ def _start(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _stream(body: Iterator[bytes], content_type: str, *, actor: Actor | None) -> StreamingHttpResponse:
     admitted = AdmittedDownload(actor, body) if actor is not None else body
     return StreamingHttpResponse(admitted, content_type=content_type, headers=PRIVATE)
+
+
+def _admitted(actor: Actor, items: Sequence[StoredInstance]) -> Actor | None:
+    """Return who must have a place for this answer; None when it is short."""
+    return actor if len(items) > 1 or items[0].length > TRANSFER_BYTES else None
 
 
 def _count(actor: Actor, study: str, items: Sequence[StoredInstance]) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from registry.models import Instance
 from repository.models import Pack
-from repository.sweep import PACK_GRACE, adopt, lost_packs, sweep
+from repository.sweep import PACK_GRACE, _condemn, adopt, lost_packs, sweep
 from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +93,13 @@ def test_condemned_packs_go_after_their_grace_only(vendor, objects_root):
     assert len(sweep(now=now + PACK_GRACE).removed_condemned) == 1
     assert list(objects_root.rglob("*.pack")) == []
     assert Pack.objects.get().state == "gone"
+
+
+def test_a_sweep_that_died_after_condemning_is_taken_up_again(unanswered):
+    now = in_two_days()
+    key = f"packs/{unanswered.parent.name}/{unanswered.name}"
+    assert _condemn(key, 1, now)
+    assert sweep(now=now + timedelta(minutes=1)).moved_to_lost == []
+    report = sweep(now=now + timedelta(hours=2))
+    assert (report.moved_to_lost, report.removed_condemned) == ([key], [])
+    assert len(lost_packs()) == 1

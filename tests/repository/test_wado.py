@@ -207,3 +207,13 @@ def test_a_flipped_bit_on_disk_is_never_sent(vendor, stored, objects_root):
     pack.write_bytes(data)
     response = vendor.get(instance_path(path, files[1]), "application/dicom; transfer-syntax=*")
     assert response.status_code == 500
+
+
+def test_a_large_single_instance_takes_a_place_among_the_downloads(vendor, stored, settings, monkeypatch):
+    _, files, path = stored
+    settings.MAX_DOWNLOADS = 0
+    accept = "application/dicom; transfer-syntax=*"
+    assert vendor.get(instance_path(path, files[0]), accept).status_code == 200
+    monkeypatch.setattr("repository.dicomweb.wado.TRANSFER_BYTES", 100)
+    for suffix in ("", "/bulkdata/7FE00010"):
+        assert vendor.get(instance_path(path, files[0]) + suffix).status_code == 503
