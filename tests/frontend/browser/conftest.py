@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from access.authentication import issue_token
 from access.models import ApiClient
@@ -86,14 +86,22 @@ def open_page(stage: Stage, browser: Browser) -> Iterator[OpenPage]:
         stage.watch(page)
         if log_in:
             page.goto("/")
-            page.locator("[name=login]").fill("maria")
+            fill_focused(page, "[name=login]", "maria")
             page.locator("[name=password]").fill(factory.PASSWORD)
             page.locator("main button").click()
+            expect(page.locator("#q")).to_be_focused()
         return page
 
     yield open_new
     for context in contexts:
         context.close()
+
+
+def fill_focused(page: Page, selector: str, text: str) -> None:
+    """Type into the field that the page puts the cursor in; sooner, the browser complains of the haste."""
+    field_ = page.locator(selector)
+    expect(field_).to_be_focused()
+    field_.fill(text)
 
 
 def store(url: str, token: str, instances: tuple[bytes, ...]) -> None:

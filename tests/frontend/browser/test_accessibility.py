@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.frontend import factory
-from tests.frontend.browser.conftest import OpenPage, Stage, find_barriers
+from tests.frontend.browser.conftest import OpenPage, Stage, fill_focused, find_barriers
 
 pytestmark = pytest.mark.browser
 
@@ -50,7 +50,7 @@ def search(page: Page, text: str) -> None:
 
 
 def submit_wrong_password(page: Page) -> None:
-    page.locator("[name=login]").fill("maria")
+    fill_focused(page, "[name=login]", "maria")
     page.locator("[name=password]").fill(factory.PASSWORD + "x")
     page.locator("main button").click()
     page.locator("[role=alert]").wait_for()
