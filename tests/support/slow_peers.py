@@ -94,17 +94,26 @@ class SlowPeers:
 
 def _move_peer(peer: SlowPeer, events: int) -> None:
     share_bytes = int(peer.bytes_per_s * TICK_S)
+    if events & selectors.EVENT_READ and (peer.to_send or share_bytes):
+        _read(peer, share_bytes or 4096)
     if peer.to_send and peer.status is None and events & selectors.EVENT_WRITE and share_bytes:
         start = peer.moved_bytes
-        peer.moved_bytes += peer.connection.send(peer.to_send[start : start + share_bytes])
-    if events & selectors.EVENT_READ and (peer.to_send or share_bytes):
-        received = peer.connection.recv(share_bytes or 4096)
-        if not received:
-            peer.closed = True
-        if len(peer.head) < 4096:
-            peer.head += received
-        if not peer.to_send:
-            peer.moved_bytes += len(received)
+        try:
+            peer.moved_bytes += peer.connection.send(peer.to_send[start : start + share_bytes])
+        except (
+            ConnectionError
+        ):  # refused and closed meanwhile: the answer came before the end and is still here
+            _read(peer, 4096)
+
+
+def _read(peer: SlowPeer, size_bytes: int) -> None:
+    received = peer.connection.recv(size_bytes)
+    if not received:
+        peer.closed = True
+    if len(peer.head) < 4096:
+        peer.head += received
+    if not peer.to_send:
+        peer.moved_bytes += len(received)
 
 
 def open_upload(port: int, token: str, body: bytes, boundary: str, *, bytes_per_s: int) -> SlowPeer:
