@@ -7,7 +7,7 @@ from functools import partial
 
 from django.urls import URLPattern, path
 
-from repository.dicomweb import qido, stow, wado
+from repository.dicomweb import qido, rendered, stow, wado
 from repository.dicomweb.status import dicomweb_view
 
 STUDY = "studies/<str:study>"
@@ -28,8 +28,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{SERIES}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
     path(INSTANCE, dicomweb_view(GET=wado.retrieve_instances)),
     path(f"{INSTANCE}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
-    path(f"{INSTANCE}/rendered", dicomweb_view(GET=wado.retrieve_rendered)),
+    path(f"{INSTANCE}/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
     path(f"{INSTANCE}/frames/<str:frames>", dicomweb_view(GET=wado.retrieve_frames)),
-    path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb_view(GET=wado.retrieve_rendered)),
+    path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
     path(f"{INSTANCE}/bulkdata/<path:path>", dicomweb_view(GET=wado.retrieve_bulk_data)),
 ]

@@ -214,6 +214,6 @@ def test_a_large_single_instance_takes_a_place_among_the_downloads(vendor, store
     settings.MAX_DOWNLOADS = 0
     accept = "application/dicom; transfer-syntax=*"
     assert vendor.get(instance_path(path, files[0]), accept).status_code == 200
-    monkeypatch.setattr("repository.dicomweb.wado.TRANSFER_BYTES", 100)
+    monkeypatch.setattr("repository.dicomweb.answers.TRANSFER_BYTES", 100)
     for suffix in ("", "/bulkdata/7FE00010"):
         assert vendor.get(instance_path(path, files[0]) + suffix).status_code == 503
