@@ -116,9 +116,15 @@ class Segment(models.Model):
     metadata = models.BinaryField()
     metadata_instances = models.PositiveIntegerField(help_text="Instances in the document, seen or not")
     has_bulk_uris = models.BooleanField(default=False)
+    emptied_at = models.DateTimeField(
+        null=True, help_text="When its instances moved to another segment; kept for readers on their way"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["series", "pack_key"], name="segment_once")]
+        indexes = [
+            models.Index(fields=["emptied_at"], name="segment_emptied", condition=Q(emptied_at__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"segment {self.pk} in {self.pack_key}"

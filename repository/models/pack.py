@@ -16,12 +16,21 @@ class Pack(models.Model):
     study_instance_uid = models.CharField(max_length=64, blank=True)
     written_at = models.DateTimeField()
     condemned_at = models.DateTimeField(null=True)
+    last_scrubbed_at = models.DateTimeField(
+        null=True, help_text="When all of it was last held against its sums"
+    )
 
     class Meta:
         indexes = [
             models.Index(
                 fields=["condemned_at"], name="pack_condemned", condition=models.Q(state="condemned")
-            )
+            ),
+            models.Index(
+                models.F("last_scrubbed_at").asc(nulls_first=True),
+                "key",
+                name="pack_to_scrub",
+                condition=models.Q(state="live"),
+            ),
         ]
 
     def __str__(self) -> str:
