@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='pack',
-            index=models.Index(models.OrderBy(models.F('last_scrubbed_at'), nulls_first=True), models.F('key'), condition=models.Q(('state', 'live')), name='pack_to_scrub'),
+            index=models.Index(condition=models.Q(('state', 'live')), fields=['last_scrubbed_at', 'key'], name='pack_to_scrub'),
         ),
         migrations.AddConstraint(
             model_name='damage',

@@ -26,10 +26,7 @@ class Pack(models.Model):
                 fields=["condemned_at"], name="pack_condemned", condition=models.Q(state="condemned")
             ),
             models.Index(
-                models.F("last_scrubbed_at").asc(nulls_first=True),
-                "key",
-                name="pack_to_scrub",
-                condition=models.Q(state="live"),
+                fields=["last_scrubbed_at", "key"], name="pack_to_scrub", condition=models.Q(state="live")
             ),
         ]
 
