@@ -1,9 +1,10 @@
-"""Patients, imaging index, workflow, subscriptions, conflicts and the change feed."""
+"""Patients, imaging index, workflow, removals, subscriptions, conflicts and the change feed."""
 
 from registry.models.change import Change, ChangeCursor
 from registry.models.conflict import Conflict
 from registry.models.imaging import DepartmentMilestone, Home, Instance, Segment, Series, Study
 from registry.models.patient import IssuerRule, Patient, PatientIdentifier
+from registry.models.removal import Removal, RemovedInstance
 from registry.models.subscription import Destination, Subscription
 from registry.models.workflow import Encounter, Order, Report, ReportVersion
 
@@ -20,6 +21,8 @@ __all__ = [
     "Order",
     "Patient",
     "PatientIdentifier",
+    "Removal",
+    "RemovedInstance",
     "Report",
     "ReportVersion",
     "Segment",

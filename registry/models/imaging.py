@@ -130,17 +130,14 @@ class Segment(models.Model):
         return f"segment {self.pk} in {self.pack_key}"
 
 
-class Instance(models.Model):
-    """One instance: where it lies and the few attributes that search needs.
+class InstanceColumns(models.Model):
+    """Where an instance lies and the few attributes that search needs: the same for one that is hidden.
 
     `offset` and `length` are bytes in the pack (the PS3.10 file, preamble included);
     `metadata_offset` and `metadata_length` are bytes in the segment's unpacked metadata document.
     """
 
-    sop_instance_uid = models.CharField(max_length=64, unique=True)
     sop_class_uid = models.CharField(max_length=64)
-    series = models.ForeignKey(Series, models.CASCADE, related_name="instances")
-    segment = models.ForeignKey(Segment, models.PROTECT, related_name="instances")
     offset = models.BigIntegerField()
     length = models.BigIntegerField()
     metadata_offset = models.PositiveIntegerField()
@@ -156,6 +153,17 @@ class Instance(models.Model):
     bits_allocated = models.PositiveIntegerField(null=True)
     number_of_frames = models.PositiveIntegerField(null=True)
     timezone_offset_from_utc = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Instance(InstanceColumns):
+    """One instance that is there; what was removed is a `RemovedInstance` instead."""
+
+    sop_instance_uid = models.CharField(max_length=64, unique=True)
+    series = models.ForeignKey(Series, models.CASCADE, related_name="instances")
+    segment = models.ForeignKey(Segment, models.PROTECT, related_name="instances")
 
     class Meta:
         indexes = [models.Index(fields=["series", "instance_number", "id"], name="instance_in_series")]
