@@ -21,6 +21,8 @@ DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1.99"
 EXPLICIT_VR_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 DEFLATED_IMAGE_FRAME: Final = "1.2.840.10008.1.2.8.1"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
+JPEG_LS_LOSSLESS: Final = "1.2.840.10008.1.2.4.80"
+JPEG_2000_LOSSLESS: Final = "1.2.840.10008.1.2.4.90"
 
 NATIVE_SYNTAXES: Final = frozenset(
     {
@@ -33,8 +35,8 @@ NATIVE_SYNTAXES: Final = frozenset(
 _JPEG = "1.2.840.10008.1.2.4."
 _JPEG_LOSSY = frozenset({_JPEG + "50", _JPEG + "51", _JPEG + "53", _JPEG + "55"})
 _JPEG_LOSSLESS = frozenset({_JPEG + "57", _JPEG + "70"})
-_JPEG_LS = frozenset({_JPEG + "80", _JPEG + "81"})
-_JPEG_2000 = frozenset({_JPEG + "90", _JPEG + "91"})
+_JPEG_LS = frozenset({JPEG_LS_LOSSLESS, _JPEG + "81"})
+_JPEG_2000 = frozenset({JPEG_2000_LOSSLESS, _JPEG + "91"})
 _HTJ2K = frozenset({_JPEG + "201", _JPEG + "202", _JPEG + "203"})
 
 DECODABLE_SYNTAXES: Final = (
@@ -254,10 +256,11 @@ def _decode_jpeg_ls(raw: bytes, description: PixelDescription) -> Frame:
 def _decode_jpeg_2000(raw: bytes, description: PixelDescription) -> Frame:
     header = read_jpeg_2000_header(raw)
     _check_codestream(header, description)
-    decode = (
-        imagecodecs.htj2k_decode if description.transfer_syntax_uid in _HTJ2K else imagecodecs.jpeg2k_decode
-    )
-    return _fit(decode(raw), description, min(header.precision, description.bits_stored))
+    if description.transfer_syntax_uid in _HTJ2K:
+        frame = imagecodecs.htj2k_decode(raw, planar=False)  # without this, colours come as they were coded
+    else:
+        frame = imagecodecs.jpeg2k_decode(raw)
+    return _fit(frame, description, min(header.precision, description.bits_stored))
 
 
 def _fit(decoded: Frame, description: PixelDescription, sign_bits: int) -> Frame:
