@@ -16,19 +16,31 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from access.database import release
 from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment
-from registry.visibility import UnknownStudy
+from registry.visibility import explain_absence_in
 
 SEPARATOR = b",\n"
 SEGMENTS_AT_ONCE = 50
 PIECE_BYTES = 256 * 1024
 
 
+PLANS_AT_MOST = 5
+
+
+class SegmentsMoved(LookupError):
+    """What was planned lies elsewhere by now: plan once more; once a byte was sent, cut the connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentPlan:
-    """One segment to read; `is_whole` if all of its document is wanted."""
+    """One segment to read: all of its document, or only these ranges of bytes of it."""
 
     segment_id: int
-    is_whole: bool
+    ranges: tuple[tuple[int, int], ...] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """True if all of the document is wanted."""
+        return self.ranges is None
 
 
 def plan_documents(study_id: int, series_instance_uid: str | None) -> list[DocumentPlan]:
@@ -38,12 +50,19 @@ def plan_documents(study_id: int, series_instance_uid: str | None) -> list[Docum
     ------
     UnknownStudy
         There is none.
+    SegmentsMoved
+        Instances of it are moved or removed all the time.
     """
     query = _segments_of(series_instance_uid is not None)
-    rows = query.fetch(study=study_id, series_uid=series_instance_uid)
-    if not rows:
-        raise UnknownStudy("no such series or instance in this study")
-    return [DocumentPlan(pk, held == there) for pk, held, there in rows]
+    for _ in range(PLANS_AT_MOST):
+        rows = query.fetch(study=study_id, series_uid=series_instance_uid)
+        if not rows:
+            raise explain_absence_in(study_id, series_instance_uid)
+        plans = [DocumentPlan(pk) if held == there else _plan_part(pk, there) for pk, held, there in rows]
+        found = [plan for plan in plans if plan is not None]
+        if len(found) == len(rows):
+            return found
+    raise SegmentsMoved("the instances are being moved; send the request again")
 
 
 def stream_plain(plans: Sequence[DocumentPlan]) -> Iterator[bytes]:
@@ -55,7 +74,7 @@ def stream_plain(plans: Sequence[DocumentPlan]) -> Iterator[bytes]:
             yield from _decompress_in_pieces(compressed)
         else:
             document = decompress(compressed)
-            yield SEPARATOR.join(document[start:end] for start, end in _ranges_of(plan))
+            yield SEPARATOR.join(document[start:end] for start, end in plan.ranges or ())
         mark = SEPARATOR
     yield b"]"
 
@@ -94,21 +113,22 @@ def _read_compressed(plans: Sequence[DocumentPlan]) -> Iterator[tuple[DocumentPl
         release()
         found = {pk: bytes(metadata) for pk, metadata in rows}
         for plan in chunk:
+            if plan.segment_id not in found:
+                raise SegmentsMoved("a metadata document was replaced while it was being sent")
             yield plan, found[plan.segment_id]
 
 
-def _ranges_of(plan: DocumentPlan) -> list[tuple[int, int]]:
-    rows: QuerySet[Instance, Any] = Instance.objects.filter(segment=plan.segment_id).order_by(
-        "metadata_offset"
-    )
-    ranges = [(at, at + length) for at, length in rows.values_list("metadata_offset", "metadata_length")]
-    release()
-    return ranges
+def _plan_part(segment_id: int, there: int) -> DocumentPlan | None:
+    """Plan what is there of a segment; None if rows came or went since they were counted."""
+    rows: QuerySet[Instance, Any] = Instance.objects.filter(segment=segment_id).order_by("metadata_offset")
+    found = rows.values_list("metadata_offset", "metadata_length")
+    ranges = tuple((at, at + length) for at, length in found)
+    return DocumentPlan(segment_id, ranges) if len(ranges) == there else None
 
 
 @cache
 def _segments_of(series: bool) -> Prepared:
-    rows = Segment.objects.filter(series__study=Slot("study"))
+    rows = Segment.objects.filter(series__study=Slot("study"), emptied_at=None)
     if series:
         rows = rows.filter(series__series_instance_uid=Slot("series_uid"))
     instances = Instance.objects.filter(segment=OuterRef("pk")).order_by().values("segment")

@@ -46,24 +46,45 @@ def prepare_instance(
 
 
 @dataclass(slots=True)
-class SegmentBuilder:
-    """Grows by one instance at a time; the document is compressed as it grows."""
+class DocumentBuilder:
+    """A metadata document while it grows: DICOM JSON of one instance after the other, compressed as it comes."""
 
-    facts: SeriesFacts
-    instances: list[ReceivedInstance] = field(default_factory=list)
-    has_bulk_uris: bool = False
     _length: int = 0
     _pieces: list[bytes] = field(default_factory=list)
     _compressor: "zstandard.ZstdCompressionObj" = field(
         default_factory=lambda: zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
     )
 
-    def add(self, prepared: PreparedInstance, offset: int, length: int, sha256: bytes) -> None:
-        """Append an instance that lies at `offset` of the pack."""
+    def add(self, json: bytes) -> int:
+        """Append the JSON of one instance; returns where it begins in the unpacked document."""
         if self._length:
             self._write(SEPARATOR)
         start = self._length
-        self._write(prepared.json)
+        self._write(json)
+        return start
+
+    def finish(self) -> bytes:
+        """Return the whole document as zstd."""
+        self._pieces.append(self._compressor.flush())
+        return b"".join(self._pieces)
+
+    def _write(self, data: bytes) -> None:
+        self._length += len(data)
+        self._pieces.append(self._compressor.compress(data))
+
+
+@dataclass(slots=True)
+class SegmentBuilder:
+    """Grows by one instance at a time."""
+
+    facts: SeriesFacts
+    instances: list[ReceivedInstance] = field(default_factory=list)
+    has_bulk_uris: bool = False
+    _document: DocumentBuilder = field(default_factory=DocumentBuilder)
+
+    def add(self, prepared: PreparedInstance, offset: int, length: int, sha256: bytes) -> None:
+        """Append an instance that lies at `offset` of the pack."""
+        start = self._document.add(prepared.json)
         self.has_bulk_uris = self.has_bulk_uris or prepared.bulk_table is not None
         self.instances.append(
             ReceivedInstance(
@@ -83,9 +104,4 @@ class SegmentBuilder:
 
     def finish(self) -> ReceivedSegment:
         """Return the segment with its whole document."""
-        self._pieces.append(self._compressor.flush())
-        return ReceivedSegment(self.facts, b"".join(self._pieces), self.has_bulk_uris, tuple(self.instances))
-
-    def _write(self, data: bytes) -> None:
-        self._length += len(data)
-        self._pieces.append(self._compressor.compress(data))
+        return ReceivedSegment(self.facts, self._document.finish(), self.has_bulk_uris, tuple(self.instances))

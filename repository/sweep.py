@@ -128,7 +128,8 @@ def _was_left(row: Pack | None, now: datetime) -> bool:
 
 def _set_aside(objects: ObjectStore, key: str, report: SweepReport) -> None:
     with objects.open(key) as reader:
-        complete = is_complete(reader)
+        # A compacted pack without a row holds nothing that does not lie elsewhere, and perhaps what was erased.
+        complete = is_complete(reader) and not PackReader(reader).read_preamble().compacted
         if complete:
             _copy(objects, reader, LOST_PREFIX + key.rsplit("/", 1)[1])
     objects.delete(key)

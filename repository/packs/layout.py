@@ -32,7 +32,8 @@ class PackPreamble:
     """Who brought what: the first line, so that a pack without a database still says where it belongs.
 
     `department` is the HSA id of the source department and `issuer` the assigning authority of its patient
-    numbers; both may be unknown. `boundary` is never sent to anyone.
+    numbers; both may be unknown. `boundary` is never sent to anyone. `compacted` packs hold nothing that did
+    not lie in older packs before.
     """
 
     key: str
@@ -43,6 +44,7 @@ class PackPreamble:
     received_at: datetime
     boundary: str = field(default_factory=new_boundary)
     format_version: int = FORMAT_VERSION
+    compacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def encode_preamble(preamble: PackPreamble) -> bytes:
             "issuer": preamble.issuer,
             "client": preamble.client,
             "received_at": preamble.received_at.isoformat(),
+            "compacted": preamble.compacted,
         }
     )
 

@@ -1,0 +1,200 @@
+"""Compaction: many small packs of a quiet series become one, and what was erased is left out.
+
+Nothing is changed in place. The new pack is durable before one transaction moves the rows, each only if it
+still lies where it was read; then the old packs are condemned, and readers on their way have until the end
+of their grace. A crash at any step leaves what was there: at worst a pack without a row, which the sweep
+takes.
+"""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from access.database import database_now, release, run_write
+from registry import changes
+from registry.models import Instance, RemovedInstance, Segment, Study
+from repository.compaction.copying import (
+    CompactedPack,
+    DamagedSource,
+    Moved,
+    copy_instances,
+    derive_preamble,
+    read_origin,
+)
+from repository.compaction.plan import CompactionPlan, plan_series
+from repository.models import Pack, SeriesLease
+from repository.objects.base import ObjectStore, TruncatedObject, UnknownObject
+from repository.objects.selection import open_store
+from repository.packs.layout import InvalidPack
+from repository.packs.reader import CorruptBlock
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(hours=1)
+READERS_TAKE_AT_MOST = timedelta(hours=1)
+DAMAGES = (DamagedSource, CorruptBlock, InvalidPack, UnknownObject, TruncatedObject)
+
+
+class RowsMoved(RuntimeError):
+    """A row was moved, removed, restored or replaced meanwhile: nothing is changed, try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What one compaction did: the new pack (None if everything was erased) and the packs that it condemned."""
+
+    key: str | None
+    instances: int
+    erased: int
+    condemned: tuple[str, ...]
+
+
+def compact_series(series_id: int, *, now: datetime | None = None) -> Compacted | None:
+    """Write the small segments of a series into one pack, without what is past its recovery time.
+
+    Returns None when there is nothing to do, somebody else is at it, or rows moved meanwhile.
+
+    Raises
+    ------
+    DamagedSource, CorruptBlock, InvalidPack, UnknownObject, TruncatedObject
+        Something is not as it was stored; the lease stays, so that it is not tried again at once.
+    """
+    now = now or timezone.now()
+    objects = open_store()
+    plan = plan_series(series_id, now, lambda key: read_origin(objects, key))
+    token = _take_lease(series_id) if plan is not None else None
+    release()
+    if plan is None or token is None:
+        return None
+    return _compact(objects, plan, token, now)
+
+
+def drop_emptied_segments(now: datetime | None = None) -> int:
+    """Delete the rows of segments whose instances moved so long ago that no reader is on its way to them."""
+    before = (now or timezone.now()) - READERS_TAKE_AT_MOST
+    rows = Segment.objects.filter(emptied_at__lte=before)
+    return run_write(lambda: rows.delete()[0])
+
+
+def _compact(objects: ObjectStore, plan: CompactionPlan, token: str, now: datetime) -> Compacted | None:
+    pack = None
+    if plan.moving:
+        preamble = derive_preamble(plan.origin)
+        pack = copy_instances(objects, preamble, plan.series_instance_uid, plan.moving)
+        release()
+    try:
+        condemned = run_write(lambda: _commit(plan, pack, now))
+    except RowsMoved as error:
+        log.info("compaction of series %s given up: %s", plan.series_instance_uid, error)
+        if pack is not None:
+            objects.delete(pack.key)
+        return None
+    finally:
+        SeriesLease.objects.filter(series=plan.series_id, token=token).delete()
+        release()
+    return Compacted(pack.key if pack else None, len(plan.moving), len(plan.erased), condemned)
+
+
+def _take_lease(series_id: int) -> str | None:
+    token, now = secrets.token_hex(16), database_now()
+
+    def work() -> bool:
+        SeriesLease.objects.filter(series=series_id, expires_at__lte=now).delete()
+        lease = SeriesLease(series_id=series_id, token=token, expires_at=now + LEASE)
+        SeriesLease.objects.bulk_create([lease], ignore_conflicts=True)
+        return SeriesLease.objects.filter(series=series_id, token=token).exists()
+
+    return token if run_write(work) else None
+
+
+def _commit(plan: CompactionPlan, pack: CompactedPack | None, now: datetime) -> tuple[str, ...]:
+    """Move the rows, all or none, and condemn what holds nothing any more; runs in a transaction."""
+    # The study first, as stores and removals do; they and a move of their rows exclude each other.
+    Study.objects.select_for_update().get(study_instance_uid=plan.study_instance_uid)
+    keys = sorted(plan.pack_keys)
+    # Locked, so that two compactions of different series in one pack see each other's moves.
+    live = Pack.objects.select_for_update().filter(key__in=keys, state=Pack.LIVE).order_by("key")
+    if len(live) != len(keys):
+        raise RowsMoved("a pack is not live any more")
+    if pack is not None:
+        _publish(plan, pack, now)
+    _erase(plan, now)
+    _require_empty(plan.segment_ids)
+    Segment.objects.filter(pk__in=plan.segment_ids).update(emptied_at=now)
+    condemned = tuple(key for key in keys if not _is_used(key))
+    Pack.objects.filter(key__in=condemned).update(state=Pack.CONDEMNED, condemned_at=now)
+    if condemned:
+        changes.append("packs_condemned", plan.study_instance_uid, {"keys": list(condemned)})
+    return condemned
+
+
+def _publish(plan: CompactionPlan, pack: CompactedPack, now: datetime) -> None:
+    row = Pack(
+        key=pack.key,
+        state=Pack.LIVE,
+        size_bytes=pack.size_bytes,
+        study_instance_uid=plan.study_instance_uid,
+        written_at=now,
+        last_scrubbed_at=now,
+    )
+    Pack.objects.bulk_create([row], ignore_conflicts=True)
+    if not Pack.objects.filter(key=pack.key, state=Pack.LIVE).exists():
+        raise RowsMoved("the sweep was faster")
+    segment = Segment.objects.create(
+        series_id=plan.series_id,
+        pack_key=pack.key,
+        metadata=pack.metadata,
+        metadata_instances=len(pack.moved),
+        has_bulk_uris=plan.has_bulk_uris,
+    )
+    for model, is_removed in ((Instance, False), (RemovedInstance, True)):
+        moved = [one for one in pack.moved if one.source.is_removed == is_removed]
+        if _move_rows(model, segment.pk, moved) != len(moved):
+            raise RowsMoved("an instance is not where it was")
+
+
+def _move_rows(model: type[Instance] | type[RemovedInstance], segment_id: int, moved: Sequence[Moved]) -> int:
+    """Let rows point into the new segment, each only if it still points where it was read; returns how many."""
+    if not moved:
+        return 0
+    state = "" if model is Instance else f" AND state = '{RemovedInstance.HIDDEN}'"
+    table = connection.ops.quote_name(model._meta.db_table)
+    offset = connection.ops.quote_name("offset")
+    statement = (
+        f"UPDATE {table} SET segment_id = %s, {offset} = %s, metadata_offset = %s"  # noqa: S608 (names of the model)
+        f" WHERE id = %s AND segment_id = %s AND {offset} = %s{state}"
+    )
+    values = [
+        (segment_id, one.offset, one.metadata_offset, source.row_id, source.segment_id, source.offset)
+        for one in moved
+        for source in (one.source,)
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, values)
+        return int(cursor.rowcount)
+
+
+def _erase(plan: CompactionPlan, now: datetime) -> None:
+    rows = RemovedInstance.objects.filter(pk__in=[item.row_id for item in plan.erased])
+    hidden = rows.filter(state=RemovedInstance.HIDDEN, removal__recoverable_until__lte=now)
+    hidden.update(state=RemovedInstance.ERASED)
+    if rows.exclude(state=RemovedInstance.HIDDEN).update(segment=None) != len(plan.erased):
+        raise RowsMoved("a removed instance was restored")
+
+
+def _require_empty(segment_ids: Sequence[int]) -> None:
+    for model in (Instance, RemovedInstance):
+        if model.objects.filter(segment__in=segment_ids).exists():
+            raise RowsMoved("an instance was restored into a segment that is to be emptied")
+
+
+def _is_used(key: str) -> bool:
+    return (
+        Instance.objects.filter(segment__pack_key=key).exists()
+        or RemovedInstance.objects.filter(segment__pack_key=key).exists()
+    )
