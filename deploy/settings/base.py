@@ -134,6 +134,8 @@ REST_FRAMEWORK = {
 # The base of every URL in an answer; empty means the address under which the request came, if that
 # host is allowed. Set it whenever a proxy stands in front.
 PUBLIC_BASE_URL = os.environ.get("SAMSYN_PUBLIC_BASE_URL", "").rstrip("/")
+# Pictures and converted frames that are kept to be sent again, on the disk of spool/; 0 keeps none.
+RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512")) << 20
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 # How long a delivery stays with a worker that gives no sign of life.
 DELIVERY_LEASE_S = float(os.environ.get("SAMSYN_DELIVERY_LEASE_S", "60"))
