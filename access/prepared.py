@@ -15,7 +15,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 LIST_SIZES = (1, 20, 100, 500)
 MOST_LIFTED = 20
-NOT_LIFTED = ("__isnull", "__regex", "__has_item_value", "__wildcard")
+NOT_LIFTED = ("__isnull", "__regex", "__has_item", "__wildcard")
 """Lookups that write their value into the SQL, or change it on the way there."""
 
 

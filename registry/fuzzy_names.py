@@ -19,7 +19,7 @@ def fuzzy_pattern(word: str) -> str:
 
     A `*` at the start finds the word further inside too; within it, wildcards mean what they always do.
     """
-    anchor = "" if word.startswith("*") else r"(^|[ ^-])"
+    anchor = "" if word.startswith("*") else r"(^|[ ^=-])"
     letters = fold_accents(word.strip("*")).replace("ae", "\x00")
     return anchor + "".join(_letter_pattern(letter) for letter in letters)
 
@@ -28,7 +28,7 @@ def _letter_pattern(letter: str) -> str:
     if letter == "\x00":
         return f"(æ|{_letter_pattern('a')}{_letter_pattern('e')})"
     if letter in "*?":
-        return {"*": "[^^]*", "?": "[^^]"}[letter]
+        return {"*": "[^^=]*", "?": "[^^=]"}[letter]
     variants = _variants().get(letter, "")
     return f"[{letter}{variants}]" if variants else re.escape(letter)
 

@@ -12,12 +12,14 @@ def fold_text(text: str) -> str:
 
 
 def fold_name(name: str) -> str:
-    """Fold a person name to what search compares: the alphabetic group, empty components dropped at the end.
+    """Fold a person name to what search compares: `Yamada^Tarou^=山田^太郎` -> `yamada^tarou=山田^太郎`.
+
+    Components and groups that are empty at the end are dropped.
 
     Standard: PS3.5 6.2.1.1
     """
-    alphabetic = name.split("=", 1)[0]
-    return "^".join(fold_text(part) for part in alphabetic.split("^")).rstrip("^")
+    groups = ["^".join(fold_text(part) for part in group.split("^")).rstrip("^") for group in name.split("=")]
+    return "=".join(groups).rstrip("=")
 
 
 def fold_accents(text: str) -> str:

@@ -3,21 +3,25 @@
 Studies are found first: for people by one query per branch of what they may see, each with its own
 match, order and limit, driven by an index of `Home`, merged here. A search that names a patient, a UID or
 an accession number selects by that key and then checks visibility. Series and instances are those of the
-studies found. Nothing is ever counted.
+studies found. A page counts nothing beyond a few rows; `count_matches` does, on request.
 
 Standard: PS3.4 C.2.2.2, PS3.18 10.6
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 
 from access.actor import Actor
 from access.prepared import Prepared, PreparedList, lift, prepare
 from registry.attributes import Level
-from registry.matching import Match, make_condition, split_values
+from registry.conditions import make_condition, name_prefix, split_every, split_values
+from registry.matching import Match
 from registry.models import Instance, Series, Study
 from registry.visibility import Branch, branches, visible_studies
 
@@ -42,6 +46,8 @@ _BLOBS: dict[Level, tuple[str, ...]] = {
 }
 _KEYS = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber", "PatientID"})
 _NAME_PREFIX_LENGTH = 3
+LOOK_AHEAD = 101
+"""Rows that are looked for beyond short pages too, so that what remains of short lists is known exactly."""
 
 Place = tuple[str, str, int]
 """Date, time and primary key of a study: its place in the list."""
@@ -70,10 +76,16 @@ class StudyFragment:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """Rows (Study, Series or Instance by level) in order; `more` says whether others follow."""
+    """Rows (Study, Series or Instance by level) in order, and how many at least follow them."""
 
     rows: tuple[Any, ...]
-    more: bool
+    remaining: int = 0
+    is_all_known: bool = True
+
+    @property
+    def more(self) -> bool:
+        """True if other rows follow."""
+        return self.remaining > 0
 
 
 def search(
@@ -98,18 +110,32 @@ def search(
     """
     wanted = [match for match in matches if not match.is_universal]
     # Each study found has at least one child that matches, so these hold the whole page of any level.
-    studies = [place[-1] for place in _find_studies(wanted, paging.end + 1, actor)]
+    count = max(paging.end + 1, LOOK_AHEAD)
+    studies = [place[-1] for place in _find_studies(wanted, count, actor)]
     if level == "study":
-        return SearchPage(
-            _read_studies(studies[paging.offset : paging.end], columns), len(studies) > paging.end
-        )
+        page = _read_studies(studies[paging.offset : paging.end], columns)
+        return SearchPage(page, max(len(studies) - paging.end, 0), len(studies) < count)
     rows = _list_children(level, wanted, studies)
     if columns:
-        rows = rows.only(*columns)
+        chosen = rows.only(*columns)
     else:
-        rows = rows.select_related(_PATHS[level, "study"].removesuffix("__")).defer(*_BLOBS[level])
-    page = list(rows[paging.offset : paging.end + 1])
-    return SearchPage(tuple(page[: paging.limit]), len(page) > paging.limit)
+        chosen = rows.select_related(_PATHS[level, "study"].removesuffix("__")).defer(*_BLOBS[level])
+    page = tuple(chosen[paging.offset : paging.end + 1])
+    remaining = 0
+    if len(page) > paging.limit:
+        remaining = len(rows.values_list("pk")[paging.end : count])
+    return SearchPage(page[: paging.limit], remaining, paging.end + remaining < count)
+
+
+def count_matches(level: Level, matches: Sequence[Match], actor: Actor) -> int:
+    """Count everything that matches and the actor may see; as slow as the rows are many."""
+    wanted = [match for match in matches if not match.is_universal]
+    studies = visible_studies(actor).filter(_combine("study", wanted))
+    if level == "study":
+        return studies.count()
+    own = [match for match in wanted if match.attribute.level != "study"]
+    below = Q(**{f"{_PATHS[level, 'study']}pk__in": studies.values("pk")})
+    return _CHILDREN[level]._default_manager.filter(_combine(level, own) & below).count()
 
 
 def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]:
@@ -121,7 +147,7 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
         return _run(
             ("studies", found),
             condition,
-            lambda where: _list_visible(where, actor, is_everything)[:count],
+            lambda where: _list_studies(where, visible_studies(actor))[:count],
             count,
         )
     return _merge(
@@ -131,10 +157,6 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
         ],
         count,
     )
-
-
-def _list_visible(condition: Q, actor: Actor, is_everything: bool) -> QuerySet[Study, Place]:
-    return _list_studies(condition, Study.objects.all() if is_everything else visible_studies(actor))
 
 
 def _at_home(matches: list[Match], branch: Branch) -> Q:
@@ -151,7 +173,10 @@ def _run(
     key = (source, lifted.shape, count)
     query = _LISTS.get(key)
     if query is None:
-        query = prepare(build(lifted.condition))
+        try:
+            query = prepare(build(lifted.condition))
+        except EmptyResultSet:  # a list of values that is empty: nothing can match
+            return []
         if len(_LISTS) >= MOST_LISTS:
             _LISTS.pop(next(iter(_LISTS)), None)
         _LISTS[key] = query
@@ -165,8 +190,7 @@ _LISTS: dict[tuple[Any, ...], Prepared] = {}
 def _selects_few(match: Match) -> bool:
     """Tell whether a key leads to few rows through an index of its own."""
     if match.attribute.keyword == "PatientName":
-        prefix = match.value.split("*")[0].split("?")[0]
-        return not match.fuzzy and len(prefix) >= _NAME_PREFIX_LENGTH
+        return len(name_prefix(match)) >= _NAME_PREFIX_LENGTH
     return match.attribute.keyword in _KEYS and match.is_exact
 
 
@@ -214,7 +238,7 @@ def _combine(level: Level, matches: list[Match], home: str = "") -> Q:
 
     `home` is the path of a branch: its dates, times and modalities are those of `Home`.
     """
-    condition = Q()
+    condition = Q(number_of_series_related_instances__gt=0) if level == "series" else Q()
     below = []
     for match in matches:
         column = match.attribute.column
@@ -231,9 +255,19 @@ def _combine(level: Level, matches: list[Match], home: str = "") -> Q:
 
 def _match_modalities(match: Match, home: str) -> Q:
     """Match studies that hold a modality: by `Home`, which has a row for each, else by their series."""
+    if match.asks_empty:
+        return ~_hold_series(~Q(modality=""))
+    if match.rules.every:
+        conditions = [_hold_series(Q(modality=modality)) for modality in split_every(match)]
+        return reduce(and_, conditions, Q())
     if home and match.is_exact:
         return Q(**{f"{home}modality__in": split_values(match)})
-    return Q(Exists(Series.objects.filter(make_condition(match, "modality"), study=OuterRef("pk"))))
+    return _hold_series(make_condition(match, "modality"))
+
+
+def _hold_series(condition: Q) -> Q:
+    there = Series.objects.filter(number_of_series_related_instances__gt=0)
+    return Q(Exists(there.filter(condition, study=OuterRef("pk"))))
 
 
 def _match_below(level: Level, matches: list[Match]) -> Q:

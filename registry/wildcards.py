@@ -1,4 +1,4 @@
-"""Two comparisons that Django lacks, the same on both databases: DICOM wildcards, values in DICOM JSON.
+"""Comparisons that Django lacks, the same on both databases: DICOM wildcards, and values in DICOM JSON.
 
 `*` is any run of characters, `?` any one; everything else stands for itself, and case counts. SQLite
 compares by GLOB (its LIKE ignores case), PostgreSQL by LIKE.
@@ -6,6 +6,7 @@ compares by GLOB (its LIKE ignores case), PostgreSQL by LIKE.
 Standard: PS3.4 C.2.2.2.4, PS3.4 C.2.2.2.6
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,22 @@ Sql = tuple[str, list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class ItemValue:
-    """A pattern for the values below a JSON column.
+class ValueTest:
+    """What one element inside an item must hold: a value like one of `patterns`, or one within the bounds.
 
-    `path` is the tags from the sequence's items down to the element; empty for a plain JSON list.
+    `path` is the tags from the sequence's item down to the element, empty for a list of plain values. With
+    neither patterns nor bounds the element must have no value.
     """
 
     path: tuple[str, ...]
-    pattern: str
+    patterns: tuple[str, ...] = ()
+    low: str = ""
+    high: str = ""
+
+    @property
+    def asks_nothing(self) -> bool:
+        """True for the test that there is no value."""
+        return not (self.path or self.patterns or self.low or self.high)
 
 
 def to_like(pattern: str) -> str:
@@ -55,36 +64,85 @@ class Wildcard(Lookup):  # type: ignore[type-arg]  # not generic at run time
 
 
 @JSONField.register_lookup
-class HasItemValue(Lookup):  # type: ignore[type-arg]
-    """`column__has_item_value=ItemValue(...)`: some value at the path matches the pattern."""
+class HasItem(Lookup):  # type: ignore[type-arg]
+    """`column__has_item=(ValueTest(...), ...)`: one item of the list passes every test.
 
-    lookup_name = "has_item_value"
+    Tests whose paths begin alike are about one and the same nested item.
+    """
+
+    lookup_name = "has_item"
     prepare_rhs = False
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Sql:
         """Compile for PostgreSQL."""
-        column, params = self.process_lhs(compiler, connection)
-        wanted: ItemValue = self.rhs
-        tables = [f"jsonb_array_elements({column}) AS i0(value)"]
-        for depth, tag in enumerate(wanted.path):
-            tables.append(f"jsonb_array_elements(i{depth}.value -> %s -> 'Value') AS i{depth + 1}(value)")
-            params = [*params, tag]
-        text = f"i{len(wanted.path)}.value #>> '{{}}'"
-        return (
-            f"EXISTS (SELECT 1 FROM {', '.join(tables)} WHERE {text} LIKE %s ESCAPE '!')",  # noqa: S608
-            [*params, to_like(wanted.pattern)],
-        )
+        return self._compile(_POSTGRES, *self.process_lhs(compiler, connection))
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Sql:
         """Compile for SQLite."""
-        column, params = self.process_lhs(compiler, connection)
-        wanted: ItemValue = self.rhs
-        tables = [f"json_each({column}) AS i0"]
-        for depth, tag in enumerate(wanted.path):
-            tables.append(f"json_each(i{depth}.value, %s) AS i{depth + 1}")
-            params = [*params, f'$."{tag}".Value']
-        text = f"CAST(i{len(wanted.path)}.value AS TEXT)"
-        return (
-            f"EXISTS (SELECT 1 FROM {', '.join(tables)} WHERE {text} GLOB %s)",  # noqa: S608
-            [*params, to_glob(wanted.pattern)],
-        )
+        return self._compile(_SQLITE, *self.process_lhs(compiler, connection))
+
+    def _compile(self, dialect: "_Dialect", column: str, params: Any) -> Sql:
+        text, more = _exists(dialect, dialect.each.format(list=column), self.rhs, 0)
+        return text, [*params, *more]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a database opens a list of JSON values, reads one as text, and compares text with a pattern."""
+
+    each: str
+    each_below: str
+    below: Callable[[str], str]
+    text: str
+    like: str
+    pattern: Callable[[str], str]
+
+
+_POSTGRES = _Dialect(
+    each="jsonb_array_elements({list})",
+    each_below="jsonb_array_elements({item}.value -> %s -> 'Value')",
+    below=str,
+    text="({item}.value #>> '{{}}') COLLATE \"C\"",
+    like="{text} LIKE %s ESCAPE '!'",
+    pattern=to_like,
+)
+_SQLITE = _Dialect(
+    each="json_each({list})",
+    each_below="json_each({item}.value, %s)",
+    below=lambda tag: f'$."{tag}".Value',
+    text="CAST({item}.value AS TEXT)",
+    like="{text} GLOB %s",
+    pattern=to_glob,
+)
+
+
+def _exists(dialect: _Dialect, source: str, tests: Sequence[ValueTest], depth: int) -> Sql:
+    """Say that one value of a list passes all tests."""
+    item = f"i{depth}"
+    clauses, params = [], []
+    for tag in dict.fromkeys(test.path[:1] for test in tests):
+        same = [test for test in tests if test.path[:1] == tag]
+        text, more = _below(dialect, item, same, depth) if tag else _compare(dialect, item, same[0])
+        clauses.append(text)
+        params += more
+    return f"EXISTS (SELECT 1 FROM {source} AS {item} WHERE {' AND '.join(clauses)})", params  # noqa: S608
+
+
+def _below(dialect: _Dialect, item: str, tests: Sequence[ValueTest], depth: int) -> Sql:
+    tag = dialect.below(tests[0].path[0])
+    source = dialect.each_below.format(item=item)
+    inner = [ValueTest(test.path[1:], test.patterns, test.low, test.high) for test in tests]
+    if inner[0].asks_nothing:
+        return f"NOT EXISTS (SELECT 1 FROM {source})", [tag]  # noqa: S608
+    text, params = _exists(dialect, source, inner, depth + 1)
+    return text, [tag, *params]
+
+
+def _compare(dialect: _Dialect, item: str, test: ValueTest) -> Sql:
+    text = dialect.text.format(item=item)
+    like = dialect.like.format(text=text)
+    if test.patterns:
+        return f"({' OR '.join([like] * len(test.patterns))})", [dialect.pattern(p) for p in test.patterns]
+    bounds = [(">=", test.low), ("<=", test.high)]
+    given = [(f"{text} {sign} %s", bound) for sign, bound in bounds if bound]
+    return " AND ".join(clause for clause, _ in given), [bound for _, bound in given]

@@ -1,28 +1,40 @@
 """The query string of a search: keys to match, attributes to include, paging.
 
-Percent-encoding is decoded before any list is split. A key that cannot be matched is an error; an
-attribute that cannot be included is a warning.
+Percent-encoding is decoded before any list is split. No value of a key is ever ignored: a key that cannot be
+matched is an error. One that asks for nothing (an empty value), or an attribute that cannot be included, is a
+warning.
 
 Standard: PS3.18 8.3.4
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
 from registry.attributes import Attribute, Level, attributes_of
 from registry.fragments import default_fields
-from registry.matching import InvalidSearch, Match, find_key, make_match
+from registry.matching import (
+    InvalidSearch,
+    Match,
+    Rules,
+    UnsupportedKey,
+    find_key,
+    join_ranges,
+    make_match,
+)
 from registry.search import Paging
 
 MAX_LIMIT = 5000
 MAX_OFFSET = 1_000_000
 MAX_PARAMETERS = 200
 LEVELS: tuple[Level, ...] = ("study", "series", "instance")
-_SWITCHES = frozenset({"fuzzymatching", "emptyvaluematching", "multiplevaluematching"})
-_RESERVED = _SWITCHES | {"limit", "offset", "includefield", "accept"}
+_SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
+_RESERVED = frozenset({*_SWITCHES, "limit", "offset", "includefield", "accept", "charset"})
+_NOT_PRINTED = re.compile(r"[^0-9A-Za-z.]")
+
+Pairs = list[tuple[str, str]]
 
 
 class InvalidParameter(InvalidSearch):
@@ -54,83 +66,108 @@ def parse_search(
         An unknown key, or a parameter or value that cannot be read; the message names it.
     """
     pairs = _decode(query)
-    matches = tuple(_read_keys(level, pairs, study, series))
-    extra, warnings = _read_includes(level, [value for name, value in pairs if name == "includefield"])
+    warnings: list[str] = []
+    matches = _merge_keys(_read_keys(level, pairs, warnings))
+    matched = [match.attribute for match in matches if match.attribute.level == level]
+    included = _read_includes(level, [value for name, value in pairs if name == "includefield"], warnings)
     parents = [above for above, uid in (("study", study), ("series", series)) if uid is None]
     return SearchRequest(
-        matches=matches,
+        matches=(*join_ranges(matches), *_path_matches(level, study, series)),
         paging=Paging(_read_number(pairs, "limit", MAX_LIMIT), _read_number(pairs, "offset", MAX_OFFSET, 0)),
-        fields=_select_fields(level, parents, extra),
+        fields=_select_fields(level, parents, [*matched, *included]),
         warnings=tuple(warnings),
     )
 
 
-def _decode(query: str) -> list[tuple[str, str]]:
+def _decode(query: str) -> Pairs:
+    """Decode names and values; the names of parameters are in any case, keywords in their own."""
     try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except UnicodeDecodeError as error:
         raise InvalidParameter("the query string is not percent-encoded UTF-8") from error
     except ValueError as error:
         raise InvalidParameter(f"more than {MAX_PARAMETERS} parameters in the query string") from error
+    return [(name.lower() if name.lower() in _RESERVED else name, value) for name, value in pairs]
 
 
-def _read_keys(
-    level: Level, pairs: list[tuple[str, str]], study: str | None, series: str | None
-) -> Iterator[Match]:
-    """Yield a match for each key; a UID key that comes again is one list, any other is an error."""
-    switches = {name: _read_switch(name, value) for name, value in pairs if name in _SWITCHES}
-    fuzzy = switches.get("fuzzymatching", False)
-    found: dict[tuple[str, ...], Match] = {}
+def _read_keys(level: Level, pairs: Pairs, warnings: list[str]) -> Iterator[Match]:
+    """Yield a match for each key; what asks for nothing and is not known here becomes a warning."""
+    fuzzy, empty, every = (_read_switch(pairs, name) for name in _SWITCHES)
     for name, value in pairs:
         if name in _RESERVED:
             continue
-        match = make_match(level, name, value, fuzzy=fuzzy)
-        place = (match.attribute.tag, *match.path)
-        if place in found and match.attribute.vr != "UI":
-            _refuse(name, "is there twice")
-        if place in found:
-            match = make_match(level, name, f"{found[place].value},{value}")
-        found[place] = match
-    yield from found.values()
+        try:
+            yield make_match(level, name, value, Rules(fuzzy, empty, every))
+        except UnsupportedKey:
+            if value.strip("* "):
+                raise
+            warnings.append(f"{_NOT_PRINTED.sub('?', name[:64])} is not searched here and was left out")
+
+
+def _merge_keys(matches: Iterator[Match]) -> list[Match]:
+    """Join the keys inside one sequence; a UID key that comes again is one list, any other is an error."""
+    found: dict[tuple[Level, str], Match] = {}
+    for match in matches:
+        place = (match.attribute.level, match.attribute.tag)
+        known = found.get(place)
+        if known is None:
+            found[place] = match
+        elif match.items and not {key.path for key in match.items} & {key.path for key in known.items}:
+            found[place] = replace(known, items=(*known.items, *match.items))
+        elif match.attribute.vr == "UI":
+            found[place] = replace(known, value=f"{known.value},{match.value}")
+        else:
+            _refuse(f"{match.attribute.keyword} ({match.attribute.tag})", "is there twice")
+    return list(found.values())
+
+
+def _path_matches(level: Level, study: str | None, series: str | None) -> Iterator[Match]:
     if study is not None:
         yield make_match(level, "StudyInstanceUID", study)
     if series is not None:
         yield make_match(level, "SeriesInstanceUID", series)
 
 
-def _read_switch(name: str, value: str) -> bool:
-    if value not in ("true", "false"):
+def _read_switch(pairs: Pairs, name: str) -> bool:
+    value = _read_one(pairs, name)
+    if value is not None and value.lower() not in ("true", "false"):
         _refuse(name, f"must be true or false, not {value!r}")
-    return value == "true"
+    return value is not None and value.lower() == "true"
 
 
-def _read_number(pairs: list[tuple[str, str]], name: str, most: int, default: int | None = None) -> int:
+def _read_number(pairs: Pairs, name: str, most: int, default: int | None = None) -> int:
     """Read an unsigned number; more than `most` is `most`."""
+    value = _read_one(pairs, name)
+    if value is None:
+        return most if default is None else default
+    if not (value.isascii() and value.isdigit()):
+        _refuse(name, f"must be an unsigned whole number, not {value!r}")
+    return min(int(value[-12:]) if not value[:-12].strip("0") else most, most)
+
+
+def _read_one(pairs: Pairs, name: str) -> str | None:
     values = [value for key, value in pairs if key == name]
     if len(values) > 1:
         _refuse(name, "is there twice")
-    if not values:
-        return most if default is None else default
-    if not (values[0].isascii() and values[0].isdigit()):
-        _refuse(name, f"must be an unsigned whole number, not {values[0]!r}")
-    return min(int(values[0][:12]), most)
+    return values[0] if values else None
 
 
-def _read_includes(level: Level, values: list[str]) -> tuple[list[Attribute], list[str]]:
-    """Return the attributes asked for and a warning for each that this level cannot answer."""
+def _read_includes(level: Level, values: list[str], warnings: list[str]) -> list[Attribute]:
+    """Return the attributes asked for; each that this level cannot answer is a warning."""
     extra: list[Attribute] = []
-    warnings = []
     for name in (part.strip() for value in values for part in value.split(",")):
         if name == "all":
             extra += [a for where in LEVELS[: LEVELS.index(level) + 1] for a in attributes_of(where)]
             continue
-        attribute = find_key(level, name.split(".")[0])
-        if attribute is not None and LEVELS.index(attribute.level) <= LEVELS.index(level):
+        head, dot, _ = name.partition(".")
+        attribute = find_key(level, head)
+        is_here = attribute is not None and LEVELS.index(attribute.level) <= LEVELS.index(level)
+        if attribute is not None and is_here and (not dot or attribute.matching == "sequence"):
             extra.append(attribute)
         elif name:
-            shown = re.sub(r"[^0-9A-Za-z.]", "?", name[:64])
+            shown = _NOT_PRINTED.sub("?", name[:64])
             warnings.append(f"includefield {shown} is not an attribute of this answer and was left out")
-    return extra, warnings
+    return extra
 
 
 def _select_fields(level: Level, parents: list[str], extra: list[Attribute]) -> tuple[Attribute, ...] | None:

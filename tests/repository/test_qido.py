@@ -157,7 +157,7 @@ def test_requests_of_ohif(client: Client, department: Department) -> None:
     two = make_study(department, study_date="20240101")
     [found] = read(
         client,
-        "/studies?StudyDescription=*thorax*&ModalitiesInStudy=CT&StudyDate=20250101-20260101&limit=101&offset=0"
+        "/studies?StudyDescription=*Thorax*&ModalitiesInStudy=CT&StudyDate=20250101-20260101&limit=101&offset=0"
         "&fuzzymatching=true&includefield=00081030%2C00080060%2C00080090%2C00100030",
     )
     assert (found.StudyDescription, found.NumberOfStudyRelatedInstances) == ("CT Thorax", 3)

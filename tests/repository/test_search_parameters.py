@@ -115,7 +115,7 @@ def test_levels_that_the_path_does_not_name_are_answered() -> None:
 
 def test_fuzzy_matching_reaches_the_names() -> None:
     [match] = parse_search("study", "PatientName=aker&fuzzymatching=true").matches
-    assert match.fuzzy
+    assert match.rules.fuzzy
 
 
 @given(st.text(max_size=60))
