@@ -60,3 +60,4 @@ class Outcome(Enum):
     OTHER_PATIENT = "other patient"
     NOT_CUSTODIAN = "not custodian"
     OTHER_SERIES = "other series"
+    REJECTED = "rejected"

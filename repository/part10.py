@@ -14,7 +14,7 @@ import orjson
 
 from registry.wire.dicom_json import build_bulk_data_prefix
 from repository import file_meta
-from repository.header.checks import check_directory, check_meta, check_plausibility, read_uid
+from repository.header.checks import check_directory, check_distinct, check_meta, check_plausibility, read_uid
 from repository.header.deflate import inflate_data_set
 from repository.header.errors import (
     Part10Error,
@@ -165,6 +165,7 @@ def _build_header(
     study_uid = read_uid(attributes, "0020000D", "Study Instance UID", findings)
     series_uid = read_uid(attributes, "0020000E", "Series Instance UID", findings)
     check_meta(meta, sop_class_uid, instance_uid, findings)
+    check_distinct({"Study": study_uid, "Series": series_uid, "SOP": instance_uid}, findings)
     check_plausibility(attributes, findings.pixel, transfer_syntax_uid, findings)
     prefix = build_bulk_data_prefix(base_path, study_uid, series_uid, instance_uid)
     for element, path, *_ in findings.bulk:
@@ -186,4 +187,5 @@ def _build_header(
         has_unaddressed_bulk=len(placed) < len(findings.bulk),
         warnings=tuple(findings.warnings),
         parsed_by=parsed_by,
+        contradicts_sop_class=findings.contradicts_sop_class,
     )

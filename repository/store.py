@@ -36,41 +36,17 @@ from repository.part10 import complete_file, read_header
 from repository.peek import peek_study_instance_uid
 from repository.segments import PreparedInstance, prepare_instance
 from repository.store_commit import commit_packs
-from repository.store_result import PartResult
+from repository.store_result import (
+    DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
+    OUT_OF_RESOURCES,
+    REFUSALS,
+    STUDY_MISMATCH,
+    PartResult,
+)
 
 BUFFER_BYTES = 2 << 20
 PREAMBLE_BYTES = 128
 PATIENT_TAGS = ("00100010", "00100020", "00100021", "00100024", "00100030", "00100040")
-
-PROCESSING_FAILURE = 0x0110
-DUPLICATE_SOP_INSTANCE = 0x0111
-NOT_AUTHORISED = 0x0124
-STUDY_MISMATCH = 0xA900
-OUT_OF_RESOURCES = 0xA700
-COMMENTS = {
-    Outcome.OTHER_BYTES: (
-        DUPLICATE_SOP_INSTANCE,
-        (
-            "This SOP Instance UID is stored already with other content; the first version stays. Send changed"
-            " content under a new UID."
-        ),
-    ),
-    Outcome.OTHER_SERIES: (
-        DUPLICATE_SOP_INSTANCE,
-        "This SOP Instance UID is stored already in another series of the study; the first version stays.",
-    ),
-    Outcome.OTHER_PATIENT: (
-        STUDY_MISMATCH,
-        (
-            "This Study Instance UID belongs to another patient. Nothing was merged; correct PatientID and issuer,"
-            " or have the conflict resolved in the portal."
-        ),
-    ),
-    Outcome.NOT_CUSTODIAN: (
-        NOT_AUTHORISED,
-        "This study is kept by another care provider; only its own systems may add to it.",
-    ),
-}
 
 
 class Part(Protocol):
@@ -167,7 +143,7 @@ def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
     pack.writer.write(data)
     request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
     request.packs.close_if_full(pack)
-    return replace(_accepted(number, header), warnings=prepared.warnings)
+    return _accepted(number, header, prepared)
 
 
 def _take_large(
@@ -194,7 +170,7 @@ def _take_large(
         return early
     request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
     request.packs.close_if_full(pack)
-    return replace(_accepted(number, header), warnings=prepared.warnings)
+    return _accepted(number, header, prepared)
 
 
 def _take_scratch(
@@ -229,7 +205,7 @@ def _check(request: _Request, number: int, header: Header) -> PartResult | None:
             f"The instance belongs to study {header.study_instance_uid}, the request is for study"
             f" {request.study_in_path}."
         )
-        return _refused(number, header, STUDY_MISMATCH, comment)
+        return _refused(number, header, STUDY_MISMATCH, "of another study than the request is for", comment)
     return _check_patient(request, number, header)
 
 
@@ -246,7 +222,7 @@ def _check_patient(request: _Request, number: int, header: Header) -> PartResult
         request.described.setdefault(uid, []).append(facts.demographics)
         return None
     request.strangers[uid] += 1
-    return _refused(number, header, *COMMENTS[Outcome.OTHER_PATIENT])
+    return _refused(number, header, *REFUSALS[Outcome.OTHER_PATIENT])
 
 
 def _patient_of(header: Header) -> tuple[object, ...]:
@@ -278,9 +254,9 @@ def _check_known(
         return None
     digest = _digest(data)
     if known == (_place(header), digest):
-        return _accepted(number, header, is_duplicate=True)
+        return _accepted(number, header)
     outcome = Outcome.OTHER_SERIES if known[1] == digest else Outcome.OTHER_BYTES
-    return _refused(number, header, *COMMENTS[outcome])
+    return _refused(number, header, *REFUSALS[outcome])
 
 
 def _place(header: Header) -> str:
@@ -328,19 +304,23 @@ def _prepare(
     return study, prepare_instance(header, series, frames, findings)
 
 
-def _accepted(number: int, header: Header, *, is_duplicate: bool = False) -> PartResult:
+def _accepted(number: int, header: Header, prepared: PreparedInstance | None = None) -> PartResult:
+    """Return success; without `prepared` for an instance that is stored already."""
+    warnings = header.warnings if prepared is None else prepared.warnings
+    is_odd = header.contradicts_sop_class or len(warnings) > len(header.warnings)
     return PartResult(
         number,
         header.sop_class_uid,
         header.sop_instance_uid,
         header.study_instance_uid,
         header.series_instance_uid,
-        is_duplicate=is_duplicate,
-        warnings=header.warnings,
+        is_duplicate=prepared is None,
+        warnings=warnings,
+        warning_reason=DATA_SET_DOES_NOT_MATCH_SOP_CLASS if is_odd and prepared else None,
     )
 
 
-def _refused(number: int, header: Header, reason: int, comment: str) -> PartResult:
+def _refused(number: int, header: Header, reason: int, summary: str, comment: str) -> PartResult:
     return PartResult(
         number,
         header.sop_class_uid,
@@ -348,6 +328,7 @@ def _refused(number: int, header: Header, reason: int, comment: str) -> PartResu
         header.study_instance_uid,
         header.series_instance_uid,
         failure_reason=reason,
+        summary=summary,
         comment=comment,
     )
 
@@ -360,5 +341,5 @@ def _settle(result: PartResult, registrations: dict[str, Registration]) -> PartR
         return result
     if outcome is Outcome.DUPLICATE:
         return replace(result, is_duplicate=True)
-    reason, comment = COMMENTS[outcome]
-    return replace(result, failure_reason=reason, comment=comment)
+    reason, summary, comment = REFUSALS[outcome]
+    return replace(result, failure_reason=reason, summary=summary, comment=comment)

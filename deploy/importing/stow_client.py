@@ -23,6 +23,7 @@ _PART_NUMBER = re.compile(r"\Apart \d+: ")  # says nothing outside of its reques
 _BUSY = (429, 502, 503, 504)
 _REFERENCED, _FAILED, _OTHER = "00081199", "00081198", "0008119A"
 _UID, _REASON, _COMMENT = "00081155", "00081197", "00000902"
+_CREATOR, _OURS, _DETAIL = "00090010", "SAMSYN STORE RESPONSE", "00091001"
 
 Buffer = bytes | memoryview
 
@@ -130,7 +131,7 @@ def _read_answer(status: int, body: bytes) -> StoreAnswer:
             failed[uid] = _describe_failure(item)
         else:
             others.append(_describe_failure(item))
-    stored = {_text(item, _UID): _text(item, _COMMENT) for item in _items(module, _REFERENCED)}
+    stored = {_text(item, _UID): _comment(item) for item in _items(module, _REFERENCED)}
     return StoreAnswer(status, stored, failed, tuple(others))
 
 
@@ -143,8 +144,14 @@ def _text(item: dict[str, Any], tag: str) -> str:
     return str(values[0])
 
 
+def _comment(item: dict[str, Any]) -> str:
+    """Return the whole sentence that this software puts beside the comment, else the comment."""
+    detail = _text(item, _DETAIL) if _text(item, _CREATOR) == _OURS else ""
+    return detail or _text(item, _COMMENT)
+
+
 def _describe_failure(item: dict[str, Any]) -> str:
-    reason, comment = _text(item, _REASON), _PART_NUMBER.sub("", _text(item, _COMMENT))
+    reason, comment = _text(item, _REASON), _PART_NUMBER.sub("", _comment(item))
     number = f"failure reason {int(reason):04X}H" if reason.isdigit() else "no failure reason given"
     return f"{comment} ({number})" if comment else number
 

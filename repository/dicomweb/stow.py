@@ -3,22 +3,28 @@
 Standard: PS3.18 10.5
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.http import HttpRequest, HttpResponse
 
 from access.actor import Actor
-from registry.wire.media_types import Choice, Offer, negotiate, parse_media_type
+from registry.wire.media_types import Choice, negotiate, parse_media_type
 from registry.wire.multipart_related import MultipartReader, boundary_of
 from registry.wire.request_body import RequestBody, TruncatedBody
 from repository.dicomweb.admission import admitted_upload
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.status import UnsupportedMediaType, problem, require
-from repository.dicomweb.store_response import render_store_response, status_of
+from repository.dicomweb.store_response import (
+    ANSWERS,
+    build_store_response,
+    status_of,
+    write_store_response,
+    write_warning,
+)
 from repository.store import Part, store
+from repository.store_result import PartResult
 
 DICOM = "application/dicom"
-ANSWERS = (Offer("application/dicom+json"), Offer("application/json"))
 READ_BYTES = 256 * 1024
 
 
@@ -49,13 +55,17 @@ def store_instances(request: HttpRequest, actor: Actor, study: str | None = None
         results = store(parts, actor, door="stow", study_in_path=study)
     if not results:
         return problem(400, "the body holds no part; send at least one instance")
-    answer = render_store_response(results, dicomweb_base(request))
-    return HttpResponse(
-        answer,
-        status=status_of(results),
-        content_type=choice.offer.media_type,
-        headers={"Cache-Control": "no-store"},
-    )
+    return _answer(results, dicomweb_base(request), choice)
+
+
+def _answer(results: Sequence[PartResult], base: str, choice: Choice) -> HttpResponse:
+    body, content_type = write_store_response(build_store_response(results, base), choice)
+    response = HttpResponse(body, status=status_of(results), content_type=content_type)
+    response["Cache-Control"] = "no-store"
+    warning = write_warning(results)
+    if warning:
+        response["Warning"] = warning
+    return response
 
 
 def _kind_of(content_type: str) -> str:

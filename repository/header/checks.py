@@ -57,7 +57,19 @@ def check_meta(meta: FileMeta, sop_class_uid: str, sop_instance_uid: str, findin
     elif meta.media_storage_sop_instance_uid != sop_instance_uid:
         findings.warn("Media Storage SOP Instance UID (0002,0003) differs from SOP Instance UID (0008,0018)")
     if meta.media_storage_sop_class_uid not in ("", sop_class_uid):
-        findings.warn("Media Storage SOP Class UID (0002,0002) differs from SOP Class UID (0008,0016)")
+        findings.contradict("Media Storage SOP Class UID (0002,0002) differs from SOP Class UID (0008,0016)")
+
+
+def check_distinct(uids: Mapping[str, str], findings: Findings) -> None:
+    """Warn when two levels share one UID; `uids` is by name of the level.
+
+    Standard: PS3.5 9
+    """
+    names: dict[str, str] = {}
+    for name, uid in uids.items():
+        if uid in names:
+            findings.contradict(f"{names[uid]} Instance UID and {name} Instance UID are the same")
+        names[uid] = name
 
 
 def check_directory(sop_class_uid: str, attributes: Mapping[str, Any]) -> None:
@@ -86,7 +98,7 @@ def check_plausibility(
     if pixel is not None:
         _check_pixels(attributes, pixel, transfer_syntax_uid, findings)
     elif "00280010" in attributes and "00280011" in attributes:
-        findings.warn("Rows and Columns are given but there is no pixel data")
+        findings.contradict("Rows and Columns are given but there is no pixel data")
 
 
 def _check_pixels(
@@ -95,16 +107,16 @@ def _check_pixels(
     numbers = {name: read_number(attributes, key) for name, key in _PIXEL_KEYS.items()}
     missing = [name for name in ("Rows", "Columns", "Bits Allocated") if not numbers[name]]
     for name in missing:
-        findings.warn(f"{name} is missing, zero or no number: the pixels cannot be shown")
+        findings.contradict(f"{name} is missing, zero or no number: the pixels cannot be shown")
     bits_allocated, bits_stored = numbers["Bits Allocated"], numbers["Bits Stored"]
     if bits_allocated and bits_stored and bits_stored > bits_allocated:
-        findings.warn(f"Bits Stored {bits_stored} is more than Bits Allocated {bits_allocated}")
+        findings.contradict(f"Bits Stored {bits_stored} is more than Bits Allocated {bits_allocated}")
     if missing or pixel.value_length is None or transfer_syntax_uid not in _NATIVE:
         return
     frame_bits, frames = compute_frame_bits(attributes), read_number(attributes, "00280008", 1)
     expected = (frame_bits * frames + 7) // 8 if frame_bits and frames else 0
     if pixel.value_length < expected:
-        findings.warn(f"pixel data has {pixel.value_length} bytes, {expected} are described")
+        findings.contradict(f"pixel data has {pixel.value_length} bytes, {expected} are described")
 
 
 _PIXEL_KEYS = {

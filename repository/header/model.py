@@ -59,6 +59,8 @@ class Header:
         they need the transcoder.
     warnings
         What is odd about the file, readable, without values of the patient.
+    contradicts_sop_class
+        True if one of the warnings says that the data set is not what its SOP class promises.
     parsed_by
         "strict" for our own reader, "pydicom" for the lenient one.
     """
@@ -75,6 +77,7 @@ class Header:
     has_unaddressed_bulk: bool
     warnings: tuple[str, ...]
     parsed_by: Literal["strict", "pydicom"]
+    contradicts_sop_class: bool = False
 
 
 @dataclass(slots=True)
@@ -86,6 +89,12 @@ class Findings:
     pixel: PixelElement | None = None
     elements: int = 0
     escapes: int = 0
+    contradicts_sop_class: bool = False
+
+    def contradict(self, text: str) -> None:
+        """Note a warning that is about the SOP class: the data set is not what it promises."""
+        self.contradicts_sop_class = True
+        self.warn(text)
 
     def warn(self, text: str) -> None:
         """Note a warning once; after 20 different ones the rest is dropped."""
