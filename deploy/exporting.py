@@ -55,7 +55,7 @@ def find_studies(study_instance_uids: Iterable[str], patient_numbers: Iterable[s
     found: dict[int, Study] = {}
     for uid in study_instance_uids:
         study = Study.objects.filter(study_instance_uid=uid).first()
-        if study is None:
+        if study is None or not study.number_of_study_related_instances:
             raise UnknownStudy(f"no study has the UID {uid}")
         found[study.pk] = study
     for number in patient_numbers:
@@ -111,7 +111,8 @@ def _studies_of_patient(number: str) -> list[Study]:
     people = set(rows.values_list("patient_id", flat=True))
     if not people:
         raise UnknownPatient(f"no patient has the number {number}")
-    return list(Study.objects.filter(person__in=people).order_by("study_date", "study_time", "pk"))
+    there = Study.objects.filter(person__in=people, number_of_study_related_instances__gt=0)
+    return list(there.order_by("study_date", "study_time", "pk"))
 
 
 def _write_verified(item: StoredInstance, path: Path) -> int:

@@ -86,7 +86,7 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
         _complete_study(study, pack, stored)
     if stored:
         _close_on_disagreement(study, number, pack, department)
-        _write_homes(study)
+        write_homes(study)
         changes.append("store", study.study_instance_uid, {"pack": pack.key})
     if pack.strangers:
         _note_strangers(study, pack.strangers, pack, department)
@@ -129,7 +129,7 @@ def _create_study(
         first_instance_at=pack.received_at,
         visible_at=pack.received_at,
     )
-    _count(study, [(s.facts.modality, len(s.instances)) for s in pack.segments])
+    count_study(study, [(s.facts.modality, len(s.instances)) for s in pack.segments])
     _derive(study, pack)
     if not insert(study, unless_known=True):
         return None
@@ -195,7 +195,8 @@ def _close_on_disagreement(
 
 def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:
     """Count again what is there, and take what this pack adds if anything of it was stored."""
-    _count(study, study.series.values_list("modality", "number_of_series_related_instances"))
+    there = study.series.filter(number_of_series_related_instances__gt=0)
+    count_study(study, there.values_list("modality", "number_of_series_related_instances"))
     if stored:
         fill_blanks(study, replace(pack.study, issuer_of_patient_id=study.issuer_of_patient_id))
         _derive(study, pack)
@@ -203,7 +204,8 @@ def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:
     update(study, _COMPLETED)
 
 
-def _count(study: Study, series: Iterable[tuple[str, int]]) -> None:
+def count_study(study: Study, series: Iterable[tuple[str, int]]) -> None:
+    """Fill the columns that count; `series` are modality and number of instances of each series that has any."""
     counts = list(series)
     study.modalities_in_study = sorted({modality for modality, _ in counts if modality})
     study.number_of_study_related_series = len(counts)
@@ -240,7 +242,8 @@ _COMPLETED = (
 _HOME_COLUMNS = ("study", "department", "unit", "provider", "modality", "study_date", "study_time")
 
 
-def _write_homes(study: Study) -> None:
+def write_homes(study: Study) -> None:
+    """Let a study be at home with its custodian for each of its modalities; rows that are there stay."""
     custodian = study.custodian
     if custodian is None:
         return

@@ -3,13 +3,18 @@
 Written as statements that are built once: a store of one instance is mostly this.
 """
 
-from access.prepared import PreparedList
+from typing import Any
+
+from django.db.models import QuerySet, Value
+
+from access.prepared import PreparedList, Slot
 from access.rows import insert, insert_many, update
 from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
-from registry.models import Instance, Segment, Series, Study
+from registry.models import Instance, RemovedInstance, Segment, Series, Study
 from registry.names import fold_text
 from registry.received import Outcome, ReceivedInstance, ReceivedSegment
+from registry.removed import GONE, may_come_again, note_replaced
 
 INSTANCE_COLUMNS = (
     "sop_instance_uid",
@@ -47,7 +52,7 @@ def register_segment(
 
     The study is locked by the caller. What a racing store of another study wrote first counts as known.
     """
-    outcomes = _known_outcomes(study, segment)
+    outcomes, hidden = _known_outcomes(study, segment)
     fresh = [i for i in segment.instances if i.facts.sop_instance_uid not in outcomes]
     if not fresh:
         return outcomes
@@ -67,7 +72,9 @@ def register_segment(
     values = [_instance_values(i, series.pk, row.pk) for i in fresh]
     if insert_many(Instance, INSTANCE_COLUMNS, values) < len(fresh):
         stored = set(Instance.objects.filter(segment=row).values_list("sop_instance_uid", flat=True))
-        outcomes = _known_outcomes(study, segment)
+        outcomes, hidden = _known_outcomes(study, segment)
+    if hidden:
+        note_replaced(stored & hidden)
     if len(stored) != counted:
         _complete_series(series, study, segment.facts, len(stored) - counted)
     if not stored:
@@ -89,23 +96,42 @@ def fill_blanks(row: Study | Series, facts: StudyFacts | SeriesFacts) -> None:
             setattr(row, column, value)
 
 
-def _known_outcomes(study: Study, segment: ReceivedSegment) -> dict[str, Outcome]:
+def _known_outcomes(study: Study, segment: ReceivedSegment) -> tuple[dict[str, Outcome], set[str]]:
+    """Return what is known already, and the UIDs of removed instances that may be stored anew."""
     by_uid = {i.facts.sop_instance_uid: i for i in segment.instances}
     outcomes: dict[str, Outcome] = {}
-    for uid, sha256, study_id, series_uid in _KNOWN.fetch(list(by_uid)):
+    hidden: set[str] = set()
+    for uid, sha256, study_id, series_uid, kind, code in _KNOWN.fetch(list(by_uid)):
+        if kind and may_come_again(kind, code):
+            hidden.add(uid)
+            continue
         same = bytes(sha256) == by_uid[uid].sha256 and study_id == study.pk
         elsewhere = study_id == study.pk and series_uid != by_uid[uid].series_instance_uid
         outcomes[uid] = (
-            Outcome.DUPLICATE if same else Outcome.OTHER_SERIES if elsewhere else Outcome.OTHER_BYTES
+            Outcome.REJECTED
+            if kind
+            else Outcome.DUPLICATE
+            if same
+            else Outcome.OTHER_SERIES
+            if elsewhere
+            else Outcome.OTHER_BYTES
         )
-    return outcomes
+    return outcomes, hidden
 
 
-_KNOWN = PreparedList(
-    lambda uids: Instance.objects.filter(sop_instance_uid__in=uids).values_list(
-        "sop_instance_uid", "sha256", "series__study_id", "series__series_instance_uid"
+_PLACE = ("sop_instance_uid", "sha256", "series__study_id", "series__series_instance_uid")
+
+
+def _build_known(uids: list[Slot]) -> QuerySet[Any, Any]:
+    """Select what is there and what was removed in one statement: it is asked for every instance that comes in."""
+    there = Instance.objects.filter(sop_instance_uid__in=uids)
+    removed = RemovedInstance.objects.filter(GONE, sop_instance_uid__in=uids)
+    return there.values_list(*_PLACE, Value(""), Value("")).union(
+        removed.values_list(*_PLACE, "removal__kind", "removal__code_value"), all=True
     )
-)
+
+
+_KNOWN = PreparedList(_build_known)
 
 
 def _find_series(study: Study, facts: SeriesFacts) -> Series | None:

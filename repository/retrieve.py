@@ -15,7 +15,7 @@ import orjson
 
 from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment, Study
-from registry.visibility import UnknownStudy
+from registry.visibility import explain_absence_in
 from repository.frames import FrameTable
 from repository.metadata import decompress
 from repository.objects.base import ObjectReader
@@ -108,7 +108,7 @@ def find_instances(
     query = _instances_by(series_instance_uid is not None, sop_instance_uid is not None)
     rows = query.fetch(study=study.pk, series_uid=series_instance_uid, sop_uid=sop_instance_uid)
     if not rows:
-        raise UnknownStudy("no such series or instance in this study")
+        raise explain_absence_in(study.pk, series_instance_uid, sop_instance_uid)
     uid = study.study_instance_uid
     return [_stored(uid, row) for row in rows]
 

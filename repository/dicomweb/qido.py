@@ -17,7 +17,7 @@ from registry.fragments import fill_base_url, render_instance, render_series, re
 from registry.models import Instance, Series, Study
 from registry.search import SearchPage, StudyFragment
 from registry.search import search as search_rows
-from registry.visibility import UnknownStudy, series_of, study_for
+from registry.visibility import explain_absence_in, series_of, study_for
 from registry.wire.media_types import Offer, negotiate
 from repository.dicomweb.base_url import dicomweb_base, origin_of
 from repository.dicomweb.search_parameters import SearchRequest, parse_search
@@ -60,7 +60,7 @@ def _check_path(actor: Actor, study: str | None, series: str | None) -> None:
         return
     row = study_for(actor, study)
     if series is not None and not series_of(row, series).exists():
-        raise UnknownStudy("no such series in this study")
+        raise explain_absence_in(row.pk, series)
 
 
 def _render(

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from access.actor import Actor
 from access.authentication import Unauthenticated, authenticate
 from registry.matching import InvalidSearch
-from registry.visibility import UnknownStudy
+from registry.visibility import RemovedStudy, UnknownStudy
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
@@ -47,6 +47,7 @@ class Forbidden(PermissionError):
 STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (Unauthenticated, 401),
     (Forbidden, 403),
+    (RemovedStudy, 410),
     (UnknownStudy, 404),
     (FrameOutOfRange, 404),
     (UnknownBulkData, 404),

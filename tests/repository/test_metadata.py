@@ -75,7 +75,7 @@ def test_a_segment_without_instances_is_not_there(vendor, series):
     response = vendor.client.get(f"/dicom-web{path}", headers={**vendor.headers, "Accept-Encoding": "zstd"})
     assert sorted(uids(read(response))) == sorted(stored[2:])
     Instance.objects.all().delete()
-    assert vendor.get(path).status_code == 404
+    assert vendor.get(path).status_code == 410
 
 
 def test_more_segments_than_are_read_at_once(vendor, series, monkeypatch):
