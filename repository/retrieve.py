@@ -6,7 +6,7 @@ Standard: PS3.18 10.4
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ import orjson
 from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment, Study
 from registry.visibility import explain_absence_in
+from repository.damage import alarmed
 from repository.frames import FrameTable
 from repository.metadata import decompress
 from repository.objects.base import ObjectReader
@@ -132,8 +133,8 @@ def instances_to_send(study: Study) -> list[StoredInstance]:
 
 @contextmanager
 def open_pack(item: StoredInstance) -> Iterator[PackReader]:
-    """Open the pack of an instance, its trailer from the cache."""
-    with open_store().open(item.pack_key) as reader:
+    """Open the pack of an instance, its trailer from the cache; damage that is met on the way raises the alarm."""
+    with _alarmed(item), open_store().open(item.pack_key) as reader:
         yield PackReader(reader, _trailer(item.pack_key, reader))
 
 
@@ -197,7 +198,7 @@ def stream_files(items: Sequence[StoredInstance], targets: Sequence[str]) -> Ite
             if pack is None or item.pack_key != key:
                 opened.close()
                 key, pack = item.pack_key, opened.enter_context(open_pack(item))
-            yield pack.blocks(item.offset, item.length)
+            yield _read_alarmed(pack, item)
 
 
 def read_as_received(item: StoredInstance) -> Iterator[bytes]:
@@ -244,6 +245,15 @@ def read_bulk_value(item: StoredInstance, path: str) -> Iterator[bytes]:
                 yield from found
                 return
     raise UnknownBulkData(f"no bulk value at {path[:100]}")
+
+
+def _alarmed(item: StoredInstance) -> AbstractContextManager[None]:
+    return alarmed(item.pack_key, item.sop_instance_uid, item.study_instance_uid)
+
+
+def _read_alarmed(pack: PackReader, item: StoredInstance) -> Iterator[bytes]:
+    with _alarmed(item):
+        yield from pack.blocks(item.offset, item.length)
 
 
 def _convert(pack: PackReader, item: StoredInstance, target: str) -> Iterator[bytes]:

@@ -18,9 +18,9 @@ from django.utils import timezone
 from access.database import database_now, release, run_write
 from registry import changes
 from registry.models import Instance, RemovedInstance, Segment, Study
+from registry.removed import erase
 from repository.compaction.copying import (
     CompactedPack,
-    DamagedSource,
     Moved,
     copy_instances,
     derive_preamble,
@@ -28,16 +28,13 @@ from repository.compaction.copying import (
 )
 from repository.compaction.plan import CompactionPlan, plan_series
 from repository.models import Pack, SeriesLease
-from repository.objects.base import ObjectStore, TruncatedObject, UnknownObject
+from repository.objects.base import ObjectStore
 from repository.objects.selection import open_store
-from repository.packs.layout import InvalidPack
-from repository.packs.reader import CorruptBlock
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(hours=1)
 READERS_TAKE_AT_MOST = timedelta(hours=1)
-DAMAGES = (DamagedSource, CorruptBlock, InvalidPack, UnknownObject, TruncatedObject)
 
 
 class RowsMoved(RuntimeError):
@@ -61,7 +58,7 @@ def compact_series(series_id: int, *, now: datetime | None = None) -> Compacted 
 
     Raises
     ------
-    DamagedSource, CorruptBlock, InvalidPack, UnknownObject, TruncatedObject
+    DamagedSource
         Something is not as it was stored; the lease stays, so that it is not tried again at once.
     """
     now = now or timezone.now()
@@ -123,7 +120,8 @@ def _commit(plan: CompactionPlan, pack: CompactedPack | None, now: datetime) -> 
         raise RowsMoved("a pack is not live any more")
     if pack is not None:
         _publish(plan, pack, now)
-    _erase(plan, now)
+    if erase(plan.segment_ids, now) != len(plan.erased):
+        raise RowsMoved("a removed instance was restored")
     _require_empty(plan.segment_ids)
     Segment.objects.filter(pk__in=plan.segment_ids).update(emptied_at=now)
     condemned = tuple(key for key in keys if not _is_used(key))
@@ -177,14 +175,6 @@ def _move_rows(model: type[Instance] | type[RemovedInstance], segment_id: int, m
     with connection.cursor() as cursor:
         cursor.executemany(statement, values)
         return int(cursor.rowcount)
-
-
-def _erase(plan: CompactionPlan, now: datetime) -> None:
-    rows = RemovedInstance.objects.filter(pk__in=[item.row_id for item in plan.erased])
-    hidden = rows.filter(state=RemovedInstance.HIDDEN, removal__recoverable_until__lte=now)
-    hidden.update(state=RemovedInstance.ERASED)
-    if rows.exclude(state=RemovedInstance.HIDDEN).update(segment=None) != len(plan.erased):
-        raise RowsMoved("a removed instance was restored")
 
 
 def _require_empty(segment_ids: Sequence[int]) -> None:

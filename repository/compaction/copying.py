@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from registry.models import Segment
+from repository.damage import DAMAGES
 from repository.metadata import decompress
 from repository.objects.base import ObjectReader, ObjectStore
 from repository.packs.layout import PackPreamble, new_pack_key
@@ -21,7 +22,12 @@ OPEN_AT_ONCE = 16
 
 
 class DamagedSource(OSError):
-    """What was read has not the SHA-256 of its row: nothing is moved, the pack has to be looked at."""
+    """An instance cannot be read as it was stored: nothing is moved, the pack has to be looked at."""
+
+    def __init__(self, pack_key: str, sop_instance_uid: str, detail: str) -> None:
+        super().__init__(f"instance {sop_instance_uid} in {pack_key}: {detail}")
+        self.pack_key = pack_key
+        self.sop_instance_uid = sop_instance_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,9 @@ def copy_instances(
     Raises
     ------
     DamagedSource
-        An instance is not what its row says.
-    CorruptBlock, InvalidPack, UnknownObject, TruncatedObject, OSError
-        A pack cannot be read; nothing stays of the new one.
+        An instance is not what its row says; nothing stays of the new pack.
+    OSError
+        The device is full or failed.
     """
     writer = PackWriter(objects.create(preamble.key), preamble)
     document = DocumentBuilder()
@@ -94,9 +100,12 @@ def copy_instances(
 
 
 def read_origin(objects: ObjectStore, key: str) -> PackPreamble:
-    """Read the first line of a pack: who brought it, and from where."""
-    with objects.open(key) as reader:
-        return PackReader(reader).read_preamble()
+    """Read the first line of a pack: who brought it, and from where; raises `DamagedSource`."""
+    try:
+        with objects.open(key) as reader:
+            return PackReader(reader).read_preamble()
+    except DAMAGES as error:
+        raise DamagedSource(key, "", str(error)) from error
 
 
 def derive_preamble(first: PackPreamble) -> PackPreamble:
@@ -150,15 +159,18 @@ def _copy_one(
     writer: PackWriter, document: DocumentBuilder, sources: _Sources, series_instance_uid: str, item: Moving
 ) -> Moved:
     writer.begin_part()
-    for block in sources.pack(item.pack_key).blocks(item.offset, item.length):
-        writer.write(block)
+    try:
+        for block in sources.pack(item.pack_key).blocks(item.offset, item.length):
+            writer.write(block)
+    except DAMAGES as error:
+        raise DamagedSource(item.pack_key, item.sop_instance_uid, str(error)) from error
     packed = writer.end_part(
         sop_instance_uid=item.sop_instance_uid,
         series_instance_uid=series_instance_uid,
         transfer_syntax_uid=item.transfer_syntax_uid,
     )
     if packed.sha256 != item.sha256:
-        raise DamagedSource(f"instance {item.sop_instance_uid} in {item.pack_key} has another SHA-256")
+        raise DamagedSource(item.pack_key, item.sop_instance_uid, "it has another SHA-256")
     json = sources.document(item.segment_id)[
         item.metadata_offset : item.metadata_offset + item.metadata_length
     ]

@@ -10,8 +10,8 @@ from django.utils import timezone
 from access.database import run_write
 from registry.models import Change, Instance, Segment, Series
 from repository.compaction import compact, plan
-from repository.compaction.compact import DAMAGES, compact_series, drop_emptied_segments
-from repository.compaction.copying import copy_instances
+from repository.compaction.compact import compact_series, drop_emptied_segments
+from repository.compaction.copying import DamagedSource, copy_instances
 from repository.models import Pack, SeriesLease
 from repository.sweep import PACK_GRACE, sweep
 from tests.support import dicom
@@ -142,7 +142,7 @@ def test_a_damaged_source_moves_nothing_and_is_not_tried_again_at_once(vendor, s
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
-    with pytest.raises(DAMAGES):
+    with pytest.raises(DamagedSource):
         compact_series(row.pk)
     assert Pack.objects.filter(state="live").count() == 6
     assert len(list(objects_root.rglob("*.pack"))) == 6
