@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
+from repository import guarded_codecs
 from repository.codestream import Codestream, UnreadableCodestream, read_jpeg_2000_header, read_jpeg_header
 from repository.pixels import PixelDescription, check_frame_size
 
@@ -50,6 +51,8 @@ DECODABLE_SYNTAXES: Final = (
 )
 """Transfer syntaxes whose frames `decode_frame` reads."""
 
+_GUARDED = DECODABLE_SYNTAXES - NATIVE_SYNTAXES - {DEFLATED_IMAGE_FRAME}
+
 _RLE_SLACK_BYTES = 64 * 1024
 
 
@@ -58,7 +61,7 @@ class UndecodableFrame(ValueError):
 
 
 def decode_frame(raw: bytes, description: PixelDescription, *, bit_offset: int = 0) -> Frame:
-    """Decode one frame.
+    """Decode one frame, in a guarded process where its codec is a library written in C.
 
     Parameters
     ----------
@@ -79,11 +82,25 @@ def decode_frame(raw: bytes, description: PixelDescription, *, bit_offset: int =
     FrameTooLarge
         More than `pixels.MAX_FRAME_BYTES` when decoded; found before any work is done.
     UndecodableFrame
-        The transfer syntax is none that is read here, the bytes are damaged, or they hold another image
-        than described.
+        The transfer syntax is none that is read here, the bytes are damaged, they hold another image than
+        described, or they brought the codec down.
+    guarded_codecs.CodecsBusy
+        No process was free in time.
 
     Standard: PS3.5 8.1, A.4
     """
+    check_frame_size(description)
+    if description.transfer_syntax_uid not in _GUARDED:
+        return decode_here(raw, description, bit_offset=bit_offset)
+    try:
+        samples = guarded_codecs.run_codec(raw, description, bit_offset=bit_offset)
+        return np.frombuffer(samples, description.dtype).reshape(description.shape)
+    except (guarded_codecs.RefusedFrame, guarded_codecs.LostCodec, ValueError) as error:
+        raise UndecodableFrame(str(error)) from error
+
+
+def decode_here(raw: bytes, description: PixelDescription, *, bit_offset: int = 0) -> Frame:
+    """Decode one frame in this process; parameters, result and errors are those of `decode_frame`."""
     check_frame_size(description)
     decode = _find_decoder(description.transfer_syntax_uid)
     if decode is None:

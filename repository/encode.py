@@ -61,7 +61,13 @@ def encode_frame(frame: Frame, description: PixelDescription, colours: str, targ
     reason = say_why_not_encodable(description, colours, target)
     if reason:
         raise UnencodableImage(reason)
-    return _ENCODERS[target].encode(frame, description, colours)
+    try:
+        return _ENCODERS[target].encode(frame, description, colours)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+        raise UnencodableImage(
+            f"the frame cannot be encoded in transfer syntax {target}: {reason}"
+        ) from error
 
 
 def say_why_not_encodable(description: PixelDescription, colours: str, target: str) -> str:
