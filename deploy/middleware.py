@@ -19,7 +19,7 @@ def answer_api_requests(get_response: Handler) -> Handler:
     """Make the middleware; everything below it in the list is left out for API requests."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if "HTTP_AUTHORIZATION" not in request.META or not request.path_info.startswith(API_PATHS):
+        if not request.META.get("HTTP_AUTHORIZATION") or not request.path_info.startswith(API_PATHS):
             return get_response(request)
         request.get_host()  # a host that is not ours is refused before anything is done
         match = resolve(request.path_info)

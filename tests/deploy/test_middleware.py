@@ -47,6 +47,12 @@ def test_a_wrong_token_is_refused_even_beside_a_session(client, token):
     assert response.status_code == 401
 
 
+def test_an_empty_authorization_header_is_none(client):
+    response = client.get("/dicom-web/studies", headers={"Authorization": ""})
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"]
+
+
 def test_an_unknown_path_and_a_page_take_the_long_way(client, token):
     headers = {"Authorization": f"Bearer {token}"}
     assert client.get("/dicom-web/nothing-here", headers=headers).status_code == 404
