@@ -137,6 +137,10 @@ PUBLIC_BASE_URL = os.environ.get("SAMSYN_PUBLIC_BASE_URL", "").rstrip("/")
 # Pictures and converted frames that are kept to be sent again, on the disk of spool/; 0 keeps none.
 RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512")) << 20
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
+# How long what was deleted or rejected can be restored; then its bytes are erased.
+REMOVAL_RETENTION_DAYS = float(os.environ.get("SAMSYN_REMOVAL_RETENTION_DAYS", "30"))
+# How long the result of a storage commitment can be asked for.
+COMMITMENT_RETENTION_DAYS = float(os.environ.get("SAMSYN_COMMITMENT_RETENTION_DAYS", "30"))
 # How long a delivery stays with a worker that gives no sign of life.
 DELIVERY_LEASE_S = float(os.environ.get("SAMSYN_DELIVERY_LEASE_S", "60"))
 # Receivers on loopback and private networks; on by default in the embedded profile only.

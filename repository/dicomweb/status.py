@@ -17,12 +17,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from access.actor import Actor
 from access.authentication import Unauthenticated, authenticate
 from registry.matching import InvalidSearch
+from registry.remove import RemovalNotPermitted
 from registry.visibility import RemovedStudy, UnknownStudy
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
+from repository.dicomweb.delete import UnknownRejectionCode
 from repository.explicit import MalformedDataSet
 from repository.file_meta import UnreadableFileMeta
 from repository.frames import FrameOutOfRange
@@ -47,6 +49,8 @@ class Forbidden(PermissionError):
 STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (Unauthenticated, 401),
     (Forbidden, 403),
+    (RemovalNotPermitted, 403),
+    (UnknownRejectionCode, 400),
     (RemovedStudy, 410),
     (UnknownStudy, 404),
     (FrameOutOfRange, 404),

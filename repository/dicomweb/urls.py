@@ -7,7 +7,7 @@ from functools import partial
 
 from django.urls import URLPattern, path
 
-from repository.dicomweb import qido, rendered, stow, wado
+from repository.dicomweb import delete, qido, rendered, stow, wado
 from repository.dicomweb.status import dicomweb_view
 
 STUDY = "studies/<str:study>"
@@ -19,17 +19,26 @@ urlpatterns: list[URLPattern] = [
     path("studies", dicomweb_view(GET=partial(qido.search, level="study"), POST=stow.store_instances)),
     path("series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path("instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
-    path(STUDY, dicomweb_view(GET=wado.retrieve_instances, POST=stow.store_instances)),
+    path(
+        STUDY,
+        dicomweb_view(
+            GET=wado.retrieve_instances, POST=stow.store_instances, DELETE=delete.delete_instances
+        ),
+    ),
     path(f"{STUDY}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
     path(f"{STUDY}/series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path(f"{STUDY}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
-    path(SERIES, dicomweb_view(GET=wado.retrieve_instances)),
+    path(SERIES, dicomweb_view(GET=wado.retrieve_instances, DELETE=delete.delete_instances)),
     path(f"{SERIES}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
     path(f"{SERIES}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
-    path(INSTANCE, dicomweb_view(GET=wado.retrieve_instances)),
+    path(INSTANCE, dicomweb_view(GET=wado.retrieve_instances, DELETE=delete.delete_instances)),
     path(f"{INSTANCE}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
     path(f"{INSTANCE}/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
     path(f"{INSTANCE}/frames/<str:frames>", dicomweb_view(GET=wado.retrieve_frames)),
     path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
     path(f"{INSTANCE}/bulkdata/<path:path>", dicomweb_view(GET=wado.retrieve_bulk_data)),
+    *(
+        path(f"{level}/reject/<str:code>", dicomweb_view(POST=delete.reject_instances))
+        for level in (STUDY, SERIES, INSTANCE)
+    ),
 ]
