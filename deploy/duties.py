@@ -11,10 +11,12 @@ from django.db import connection
 from access.audit import flush_counts
 from access.database import release
 from registry.subscriptions import PRIORITIES
+from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
 from repository.delivery.schedule import return_leases_of
 from repository.delivery.send import Source
 from repository.retrieve import StoredInstance, instances_to_send, stream_file
+from repository.scrub import RUN_EVERY, scrub
 from repository.sweep import sweep
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,9 @@ DUTIES = (
 )
 SLOW_DUTIES = (
     Duty("probe_destinations", 5, delivery.probe_destinations),
+    Duty("compact_quiet", 60, compact_quiet),
     Duty("sweep_packs", 3600, sweep),
+    Duty("scrub_packs", RUN_EVERY.total_seconds(), scrub),
 )
 """What may take minutes (silent receivers, millions of packs) has a thread of its own."""
 

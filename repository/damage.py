@@ -1,7 +1,7 @@
 """The alarm: what is stored is not what was stored. A row for `doctor`, a line in the log, never a wrong byte."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from django.db import DatabaseError
@@ -46,7 +46,7 @@ def note_damage(pack_key: str, detail: str, sop_instance_uid: str = "", study_in
         log.error("DAMAGE in %s, instance %s: %s", pack_key, sop_instance_uid or "unknown", detail)
 
 
-def mend(pack_key: str, sop_instance_uids: set[str] | None = None) -> int:
+def mend(pack_key: str, sop_instance_uids: Collection[str] | None = None) -> int:
     """Note that a pack, or some instances of it, were found whole again or are gone; returns how many were not."""
     rows = Damage.objects.filter(pack_key=pack_key, mended_at=None)
     if sop_instance_uids is not None:
@@ -55,7 +55,8 @@ def mend(pack_key: str, sop_instance_uids: set[str] | None = None) -> int:
 
 
 def _note(pack_key: str, detail: str, sop_instance_uid: str, study_instance_uid: str) -> bool:
-    if not Pack.objects.filter(key=pack_key, state=Pack.LIVE).exists():
+    live = Pack.objects.filter(key=pack_key, state=Pack.LIVE)
+    if not live.update(last_scrubbed_at=None):  # the scrub looks at all of it next
         return False
     Damage.objects.update_or_create(
         pack_key=pack_key,
