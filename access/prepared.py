@@ -13,6 +13,8 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Expression, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
+from access.statements import fetch
+
 LIST_SIZES = (1, 20, 100, 500)
 MOST_LIFTED = 20
 NOT_LIFTED = ("__isnull", "__regex", "__has_item", "__wildcard")
@@ -44,10 +46,7 @@ class Prepared:
         Select plain columns only: nothing converts JSON, truth values or times on the way out.
         """
         parameters = [_adapt(values[p.name]) if isinstance(p, Slot) else p for p in self.parameters]
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
+        return fetch(self.sql, parameters)
 
 
 def prepare(rows: QuerySet[Any, Any]) -> Prepared:

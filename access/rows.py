@@ -4,8 +4,11 @@ The models stay the one place that knows columns, defaults and how a value is ke
 databases is how many rows go in at once: one statement run for each on SQLite, arrays on PostgreSQL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -21,10 +24,10 @@ from django.db.models import (
 )
 
 from access.database import is_sqlite
+from access.statements import execute, execute_many, fetch
 
 AnyField: TypeAlias = "Field[Any, Any]"
 
-_PLAIN_TYPES = frozenset({str, int, bytes, bool, type(None)})
 _PLAIN_FIELDS = (BinaryField, BooleanField, CharField, ForeignKey, IntegerField)
 
 
@@ -33,25 +36,20 @@ def insert(row: Model, *, unless_known: bool = False) -> bool:
 
     Lean beside `save`: no signals, no look whether the row exists, no multi-table inheritance.
     """
-    fields, sql = _insert_statement(type(row))
-    if unless_known:
-        sql = sql.replace(" RETURNING", " ON CONFLICT DO NOTHING RETURNING")
-    with connection.cursor() as cursor:
-        cursor.execute(sql, _prepare(fields, row, adding=True))
-        found = cursor.fetchall()
+    columns, sql = _insert_statement(type(row), unless_known)
+    found = fetch(sql, _prepare(columns, row, adding=True), writes=True)
     if not found:
         return False
     row.pk = found[0][0]
     row._state.adding = False
-    row._state.db = connection.alias
+    row._state.db = DEFAULT_DB_ALIAS
     return True
 
 
 def update(row: Model, columns: Sequence[str]) -> None:
     """Write some columns of a row that exists."""
-    fields, sql = _update_statement(type(row), tuple(columns))
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*_prepare(fields, row, adding=False), row.pk])
+    written, sql = _update_statement(type(row), tuple(columns))
+    execute(sql, [*_prepare(written, row, adding=False), row.pk])
 
 
 def insert_many(model: type[Model], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
@@ -64,50 +62,57 @@ def insert_many(model: type[Model], columns: tuple[str, ...], rows: Sequence[Seq
     rows
         Values in the order of `columns`.
     """
-    with connection.cursor() as cursor:
-        if is_sqlite():
-            cursor.executemany(_many_statement(model, columns), rows)
+    if is_sqlite():
+        return execute_many(_many_statement(model, columns), rows)
+    return execute(_array_statement(model, columns), [list(column) for column in zip(*rows, strict=True)])
+
+
+def _prepare(columns: "_Columns", row: Model, *, adding: bool) -> list[Any]:
+    """Return the values of a row as the database takes them; text, numbers and bytes pass as they are."""
+    values = list(columns.read(row))
+    database = connections[DEFAULT_DB_ALIAS]
+    for index, field in columns.converted:
+        value = field.pre_save(row, adding)
+        if type(value) is datetime:
+            values[index] = database.ops.adapt_datetimefield_value(value)
         else:
-            cursor.execute(
-                _array_statement(model, columns), [list(column) for column in zip(*rows, strict=True)]
-            )
-        return int(cursor.rowcount)
-
-
-def _prepare(fields: Sequence[AnyField], row: Model, *, adding: bool) -> list[Any]:
-    """Return the values of a row as the database takes them; what it takes as it is passes by the field."""
-    plain, database = _plain_columns(type(row)), connections[DEFAULT_DB_ALIAS]
-    values = []
-    for field in fields:
-        value = getattr(row, field.attname)
-        if type(value) not in _PLAIN_TYPES or field.attname not in plain:
-            value = field.get_db_prep_save(field.pre_save(row, adding), database)
-        values.append(value)
+            values[index] = field.get_db_prep_save(value, database)
     return values
 
 
-@cache
-def _plain_columns(model: type[Model]) -> frozenset[str]:
-    """Return the columns that keep text, numbers and bytes as they are: not JSON, not times."""
-    return frozenset(f.attname for f in model._meta.concrete_fields if isinstance(f, _PLAIN_FIELDS))
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Columns of a model in the order of a statement, and those of them that hold JSON, times or the like."""
+
+    read: Callable[[Model], tuple[Any, ...]]
+    converted: tuple[tuple[int, AnyField], ...]
+
+
+def _columns_of(fields: Sequence[AnyField]) -> _Columns:
+    converted = tuple((n, field) for n, field in enumerate(fields) if not isinstance(field, _PLAIN_FIELDS))
+    names = [field.attname for field in fields]
+    getter = attrgetter(*names)
+    return _Columns(getter if len(names) > 1 else lambda row: (getter(row),), converted)
 
 
 @cache
-def _insert_statement(model: type[Model]) -> tuple[tuple[AnyField, ...], str]:
+def _insert_statement(model: type[Model], unless_known: bool) -> tuple[_Columns, str]:
     key = model._meta.pk
     fields = tuple(f for f in model._meta.concrete_fields if not isinstance(f, AutoField))
     names = ", ".join(_quote_column(f) for f in fields)
     values = ", ".join(["%s"] * len(fields))
     insert = f"INSERT INTO {_quote_table(model)} ({names}) VALUES ({values})"  # noqa: S608 (names of the model)
-    return fields, f"{insert} RETURNING {_quote_column(key)}"
+    conflict = " ON CONFLICT DO NOTHING" if unless_known else ""
+    return _columns_of(fields), f"{insert}{conflict} RETURNING {_quote_column(key)}"
 
 
 @cache
-def _update_statement(model: type[Model], columns: tuple[str, ...]) -> tuple[tuple[AnyField, ...], str]:
+def _update_statement(model: type[Model], columns: tuple[str, ...]) -> tuple[_Columns, str]:
     fields = tuple(_field(model, name) for name in columns)
     changes = ", ".join(f"{_quote_column(field)} = %s" for field in fields)
     key = _quote_column(model._meta.pk)
-    return fields, f"UPDATE {_quote_table(model)} SET {changes} WHERE {key} = %s"  # noqa: S608 (names of the model)
+    sql = f"UPDATE {_quote_table(model)} SET {changes} WHERE {key} = %s"  # noqa: S608 (names of the model)
+    return _columns_of(fields), sql
 
 
 @cache
