@@ -13,6 +13,7 @@ from access.rows import insert
 from registry.register import Registration, register
 from repository.models import Pack
 from repository.open_packs import WrittenPack
+from repository.rejection_notes import apply_rejection_notes, find_rejection_notes
 from repository.store_result import PartResult
 
 
@@ -42,6 +43,7 @@ def commit_packs(
     """
     written.sort(key=lambda pack: pack.received.study.study_instance_uid)
     department = _department_of(actor)
+    notes = find_rejection_notes(written)
 
     def work() -> dict[str, Registration]:
         by_study: dict[str, Registration] = {}
@@ -53,6 +55,7 @@ def commit_packs(
             if earlier is not None:
                 registration.outcomes.update(earlier.outcomes)
             by_study[uid] = registration
+        apply_rejection_notes(notes, by_study, actor, door)
         _audit(actor, results, by_study, door)
         return by_study
 
