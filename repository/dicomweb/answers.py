@@ -3,19 +3,21 @@
 Standard: PS3.18 8.6, 8.7.8
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from access import audit
 from access.actor import Actor
 from access.database import release
 from registry.visibility import VisibleStudy, permitted_study
 from registry.wire.media_types import Choice, Offer, negotiate
-from registry.wire.multipart_related import close_delimiter, frame_part
+from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
 from repository import metadata, retrieve
 from repository.dicomweb.admission import AdmittedDownload
+from repository.dicomweb.conditions import check_if_match, find_range, is_not_modified, make_tag
 from repository.dicomweb.status import require
 from repository.retrieve import StoredInstance
 
@@ -23,7 +25,35 @@ DICOM = "application/dicom"
 OCTET_STREAM = "application/octet-stream"
 BLOCK_BYTES = 256 * 1024
 TRANSFER_BYTES = 8 << 20  # what is larger holds its thread as long as a multi-instance answer does
+SHORT_BYTES = 1 << 20  # what is shorter is sent at once
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to send, alone or as a part of an answer.
+
+    Attributes
+    ----------
+    location
+        Its own URL.
+    facts
+        What determines its bytes: the entity tag is made of them.
+    length
+        Bytes, None where only its end shows them.
+    read
+        `read(start, length)` yields a part of it; of an item of unknown length only the whole, `(0, 0)`.
+    """
+
+    content_type: str
+    location: str
+    facts: tuple[bytes, ...]
+    length: int | None
+    read: Callable[[int, int], Iterator[bytes]]
+
+    def read_all(self) -> Iterator[bytes]:
+        """Yield all of it."""
+        return self.read(0, self.length or 0)
 
 
 def permitted(
@@ -59,10 +89,67 @@ def start(pieces: Iterator[bytes]) -> Iterator[bytes]:
     return chain((first,), pieces)
 
 
-def stream(body: Iterator[bytes], content_type: str, *, actor: Actor | None) -> StreamingHttpResponse:
+def answer_item(request: HttpRequest, actor: Actor, item: Item, stored_bytes: int) -> HttpResponseBase:
+    """Answer with one item as a single part: whole, a range of it, or that the client has it already.
+
+    Parameters
+    ----------
+    stored_bytes
+        How much this may be where its length is not known; what is long holds a download place.
+    """
+    tag = make_tag(item.facts)
+    check_if_match(request, tag)
+    headers = {**PRIVATE, "ETag": tag}
+    if is_not_modified(request, tag):
+        return not_modified(headers)
+    if item.length is None:
+        holder = actor if stored_bytes > TRANSFER_BYTES else None
+        return stream(start(item.read_all()), item.content_type, actor=holder, headers=headers)
+    part = find_range(request, tag, item.length)
+    first, length = (part.start, part.length) if part else (0, item.length)
+    headers |= {"Accept-Ranges": "bytes", "Content-Length": str(length)}
+    if part:
+        headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{item.length}"
+    status = 206 if part else 200
+    holder = actor if length > TRANSFER_BYTES else None
+    body = start(item.read(first, length))
+    if length <= SHORT_BYTES and holder is None:
+        return HttpResponse(b"".join(body), item.content_type, status, headers=headers)
+    return stream(body, item.content_type, actor=holder, headers=headers, status=status)
+
+
+def answer_parts(
+    request: HttpRequest, actor: Actor | None, media_type: str, facts: Iterable[bytes], parts: Iterable[Item]
+) -> HttpResponseBase:
+    """Answer with items in multipart/related, in their order; an actor holds a download place for it."""
+    tag = make_tag(facts, weak=True)  # the boundary is another one each time
+    check_if_match(request, tag)
+    headers = {**PRIVATE, "ETag": tag}
+    if is_not_modified(request, tag):
+        return not_modified(headers)
+    boundary = new_boundary()
+    body = start(multipart(boundary, ((part.content_type, part.location, part.read_all()) for part in parts)))
+    return stream(body, multipart_type(media_type, boundary), actor=actor, headers=headers)
+
+
+def not_modified(headers: dict[str, str]) -> HttpResponse:
+    """Say that what the client has is still right."""
+    response = HttpResponse(status=304, headers=headers)
+    del response.headers["Content-Type"]
+    return response
+
+
+def stream(
+    body: Iterator[bytes],
+    content_type: str,
+    *,
+    actor: Actor | None,
+    headers: dict[str, str] = PRIVATE,
+    status: int = 200,
+) -> StreamingHttpResponse:
     """Stream a body; with an actor, it holds a download place until its end."""
     admitted = AdmittedDownload(actor, body) if actor is not None else body
-    return StreamingHttpResponse(admitted, content_type=content_type, headers=PRIVATE)
+    return StreamingHttpResponse(admitted, content_type=content_type, headers=headers, status=status)
 
 
 def admitted(actor: Actor, items: Sequence[StoredInstance]) -> Actor | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from access.actor import Actor
 from access.authentication import Unauthenticated, authenticate
@@ -24,6 +24,7 @@ from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
+from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
 from repository.dicomweb.delete import UnknownRejectionCode
 from repository.explicit import MalformedDataSet
 from repository.file_meta import UnreadableFileMeta
@@ -32,6 +33,7 @@ from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
 from repository.retrieve import UnknownBulkData
 from repository.store_commit import StorageBusy
+from repository.stored_bulk import BrokenEncapsulation
 from repository.stored_frames import MalformedFrameList
 from repository.transcode import InflatedTooLarge, NativeTooLarge, UnsupportedConversion
 
@@ -67,6 +69,9 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (NotAnImage, 406),
     (InvalidImageDescription, 406),
     (FrameTooLarge, 406),
+    (BrokenEncapsulation, 406),
+    (PreconditionFailed, 412),
+    (UnsatisfiableRange, 416),
     (InvalidRenderingParameter, 400),
     (InvalidSearch, 400),
     (MissingBoundary, 400),
@@ -98,13 +103,22 @@ def dicomweb_view(**methods: View) -> View:
             status = 204 if request.method == "OPTIONS" else 405
             return HttpResponse(status=status, headers={"Allow": allow})
         try:
-            return function(request, authenticate(request), **uids)
+            response = function(request, authenticate(request), **uids)
         except Exception as error:  # noqa: BLE001 (the HTTP edge)
-            return _answer(error)
+            response = _answer(error)
+        return _without_body(response) if request.method == "HEAD" else response
 
     functools.update_wrapper(view, next(iter(methods.values())))
     view.csrf_exempt = True  # type: ignore[attr-defined]
     return view
+
+
+def answer_unknown_path(request: HttpRequest, path: str) -> HttpResponse:
+    """Say that there is no such resource: in JSON, as every error here, whoever asks."""
+    return problem(404, f"no such resource: {path[:200]}")
+
+
+answer_unknown_path.csrf_exempt = True  # type: ignore[attr-defined]
 
 
 def require(actor: Actor, permission: str) -> None:
@@ -125,10 +139,27 @@ def problem(status: int, message: str) -> HttpResponse:
     return response
 
 
+def _without_body(response: HttpResponseBase) -> HttpResponseBase:
+    """Keep the headers of an answer only; what it would have streamed stays unread.
+
+    Standard: RFC 9110 9.3.2
+    """
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = ()
+    elif isinstance(response, HttpResponse):
+        if response.status_code not in (204, 304):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        response.content = b""
+    return response
+
+
 def _answer(error: Exception) -> HttpResponse:
     for kind, status in STATUS_OF:
         if isinstance(error, kind):
-            return problem(status, str(error))
+            response = problem(status, str(error))
+            if isinstance(error, UnsatisfiableRange):
+                response["Content-Range"] = f"bytes */{error.length_bytes}"
+            return response
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return problem(507, "the storage is full; nothing of the request was kept")
     if isinstance(error, OperationalError):

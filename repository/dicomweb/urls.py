@@ -7,13 +7,15 @@ from functools import partial
 
 from django.urls import URLPattern, path
 
-from repository.dicomweb import delete, qido, rendered, stow, wado
-from repository.dicomweb.status import dicomweb_view
+from repository.dicomweb import bulk_data, delete, frames, qido, rendered, stow, wado
+from repository.dicomweb.status import answer_unknown_path, dicomweb_view
+from repository.stored_bulk import PIXEL_PATHS
 
 STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
 
+retrieve_pixel_data = partial(bulk_data.retrieve_bulk_data, paths=PIXEL_PATHS)
 
 urlpatterns: list[URLPattern] = [
     path("studies", dicomweb_view(GET=partial(qido.search, level="study"), POST=stow.store_instances)),
@@ -21,24 +23,29 @@ urlpatterns: list[URLPattern] = [
     path("instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
     path(
         STUDY,
-        dicomweb_view(
-            GET=wado.retrieve_instances, POST=stow.store_instances, DELETE=delete.delete_instances
-        ),
+        dicomweb_view(GET=wado.retrieve_instances, POST=stow.store_instances, DELETE=delete.delete_instances),
     ),
     path(f"{STUDY}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{STUDY}/bulkdata", dicomweb_view(GET=bulk_data.retrieve_bulk_data)),
+    path(f"{STUDY}/pixeldata", dicomweb_view(GET=retrieve_pixel_data)),
     path(f"{STUDY}/series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path(f"{STUDY}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
     path(SERIES, dicomweb_view(GET=wado.retrieve_instances, DELETE=delete.delete_instances)),
     path(f"{SERIES}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{SERIES}/bulkdata", dicomweb_view(GET=bulk_data.retrieve_bulk_data)),
+    path(f"{SERIES}/pixeldata", dicomweb_view(GET=retrieve_pixel_data)),
     path(f"{SERIES}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
     path(INSTANCE, dicomweb_view(GET=wado.retrieve_instances, DELETE=delete.delete_instances)),
     path(f"{INSTANCE}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{INSTANCE}/bulkdata", dicomweb_view(GET=bulk_data.retrieve_bulk_data)),
+    path(f"{INSTANCE}/pixeldata", dicomweb_view(GET=retrieve_pixel_data)),
     path(f"{INSTANCE}/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
-    path(f"{INSTANCE}/frames/<str:frames>", dicomweb_view(GET=wado.retrieve_frames)),
+    path(f"{INSTANCE}/frames/<str:frames>", dicomweb_view(GET=frames.retrieve_frames)),
     path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
-    path(f"{INSTANCE}/bulkdata/<path:path>", dicomweb_view(GET=wado.retrieve_bulk_data)),
+    path(f"{INSTANCE}/bulkdata/<path:path>", dicomweb_view(GET=bulk_data.retrieve_bulk_value)),
     *(
         path(f"{level}/reject/<str:code>", dicomweb_view(POST=delete.reject_instances))
         for level in (STUDY, SERIES, INSTANCE)
     ),
+    path("<path:path>", answer_unknown_path),
 ]

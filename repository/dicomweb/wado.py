@@ -1,34 +1,35 @@
-"""WADO-RS: study, series, instance, metadata, frames, bulk data.
+"""WADO-RS: study, series, instance and their metadata.
 
 Standard: PS3.18 10.4
 """
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from access import audit
 from access.actor import Actor
 from registry.wire.dicom_json import absolute_bulk_data_uris, stream_absolute_bulk_data_uris
-from registry.wire.media_types import Offer, media_type_of_frames
-from registry.wire.multipart_related import new_boundary
-from repository import metadata, retrieve, stored_frames
+from registry.wire.media_types import Offer
+from repository import metadata, retrieve, stored_bulk
+from repository.dicomweb import bulk_data
 from repository.dicomweb.answers import (
     DICOM,
     OCTET_STREAM,
-    PRIVATE,
+    Item,
     admitted,
+    answer_item,
+    answer_parts,
     count_instances,
     instance_url,
-    multipart,
-    multipart_type,
     negotiate_for,
     permitted,
     permitted_documents,
     start,
-    stream,
 )
 from repository.dicomweb.base_url import dicomweb_base, origin_of
-from repository.dicomweb.offers import frame_offers, instance_syntaxes
-from repository.retrieve import DEFAULT
+from repository.dicomweb.offers import instance_syntaxes
+from repository.retrieve import DEFAULT, StoredInstance
 
 JSON_OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
 METADATA = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
@@ -37,26 +38,52 @@ METADATA = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encodi
 def retrieve_instances(
     request: HttpRequest, actor: Actor, study: str, series: str | None = None, instance: str | None = None
 ) -> HttpResponseBase:
-    """Answer with the PS3.10 files of a study, series or instance."""
+    """Answer with the PS3.10 files of a study, series or instance; or with its bulk data, as older clients ask."""
     _, items = permitted(actor, study, series, instance)
-    syntaxes = instance_syntaxes(items)
-    offers = [Offer(DICOM, multipart=True, transfer_syntaxes=syntaxes, default_transfer_syntax=DEFAULT)]
-    if instance is not None:
-        offers.append(Offer(DICOM, transfer_syntaxes=syntaxes, default_transfer_syntax=DEFAULT))
-    choice = negotiate_for(request, offers)
+    choice = negotiate_for(request, _list_offers(items, single=instance is not None))
+    if choice.offer.media_type == OCTET_STREAM:
+        return bulk_data.answer_bulk_data(request, actor, items, single=False)
     targets = [retrieve.syntax_to_send(item, choice.transfer_syntax) for item in items]
     count_instances(actor, study, items)
     if not choice.offer.multipart:
-        body = start(retrieve.stream_file(items[0], choice.transfer_syntax))
-        return stream(body, f"{DICOM}; transfer-syntax={targets[0]}", actor=admitted(actor, items))
-    boundary = new_boundary()
+        return answer_item(request, actor, _make_item(items[0], targets[0]), items[0].length)
     base = dicomweb_base(request)
+    facts = (fact for item, target in zip(items, targets, strict=True) for fact in _facts_of(item, target))
     parts = (
-        (f"{DICOM}; transfer-syntax={target}", instance_url(base, item), file)
+        Item(
+            f"{DICOM}; transfer-syntax={target}", instance_url(base, item), (), None, partial(_pass_on, file)
+        )
         for item, target, file in zip(items, targets, retrieve.stream_files(items, targets), strict=True)
     )
-    body = start(multipart(boundary, parts))
-    return stream(body, multipart_type(DICOM, boundary), actor=admitted(actor, items))
+    return answer_parts(request, admitted(actor, items), DICOM, facts, parts)
+
+
+def _list_offers(items: Sequence[StoredInstance], *, single: bool) -> list[Offer]:
+    """List what instances can be sent as.
+
+    Standard: PS3.18 10.4.4
+    """
+    syntaxes = instance_syntaxes(items)
+    offers = [Offer(DICOM, True, syntaxes, DEFAULT), Offer(OCTET_STREAM, True, syntaxes, DEFAULT)]
+    return [*offers, Offer(DICOM, False, syntaxes, DEFAULT)] if single else offers
+
+
+def _make_item(item: StoredInstance, target: str) -> Item:
+    """Describe one file as the whole answer; what is sent as it is stored can be sent in part."""
+    content_type = f"{DICOM}; transfer-syntax={target}"
+    facts = _facts_of(item, target)
+    if target != item.transfer_syntax_uid:
+        return Item(content_type, "", facts, None, lambda *_: retrieve.stream_file(item, target))
+    extents = ((0, item.length),)
+    return Item(content_type, "", facts, item.length, partial(stored_bulk.read_extents, item, extents))
+
+
+def _facts_of(item: StoredInstance, target: str) -> tuple[bytes, ...]:
+    return item.sha256, b"file", target.encode()
+
+
+def _pass_on(pieces: Iterator[bytes], *_: int) -> Iterator[bytes]:
+    return pieces
 
 
 def retrieve_metadata(
@@ -78,44 +105,6 @@ def retrieve_metadata(
         pieces = start(stream_absolute_bulk_data_uris(metadata.stream_plain(plans), origin))
         headers = METADATA
     return StreamingHttpResponse(pieces, content_type=choice.offer.media_type, headers=headers)
-
-
-def retrieve_frames(
-    request: HttpRequest, actor: Actor, study: str, series: str, instance: str, frames: str
-) -> HttpResponseBase:
-    """Answer with frames in the order of the list."""
-    numbers = stored_frames.parse_frame_list(frames)
-    _, [item] = permitted(actor, study, series, instance)
-    choice = negotiate_for(request, frame_offers(item, single=len(numbers) == 1))
-    target = stored_frames.frame_syntax_to_send(item, choice.transfer_syntax)
-    audit.count(actor, study, door="wado", frames=len(numbers))
-    media_type = f"{media_type_of_frames(target)}; transfer-syntax={target}"
-    payloads = start(stored_frames.read_frames(item, numbers, target))
-    if not choice.offer.multipart:
-        return HttpResponse(next(payloads), content_type=media_type, headers=PRIVATE)
-    boundary = new_boundary()
-    url = instance_url(dicomweb_base(request), item)
-    parts = (
-        (media_type, f"{url}/frames/{number}", iter((payload,)))
-        for number, payload in zip(numbers, payloads, strict=True)
-    )
-    body = start(multipart(boundary, parts))
-    return stream(body, multipart_type(media_type_of_frames(target), boundary), actor=None)
-
-
-def retrieve_bulk_data(
-    request: HttpRequest, actor: Actor, study: str, series: str, instance: str, path: str
-) -> HttpResponseBase:
-    """Answer with one bulk value as it is stored."""
-    _, [item] = permitted(actor, study, series, instance)
-    value = start(retrieve.read_bulk_value(item, path))
-    choice = negotiate_for(request, (Offer(OCTET_STREAM), Offer(OCTET_STREAM, multipart=True)))
-    if not choice.offer.multipart:
-        return stream(value, OCTET_STREAM, actor=admitted(actor, [item]))
-    boundary = new_boundary()
-    url = f"{instance_url(dicomweb_base(request), item)}/bulkdata/{path}"
-    body = multipart(boundary, iter(((OCTET_STREAM, url, value),)))
-    return stream(body, multipart_type(OCTET_STREAM, boundary), actor=admitted(actor, [item]))
 
 
 def _takes_zstd(request: HttpRequest) -> bool:

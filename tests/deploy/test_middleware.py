@@ -55,5 +55,6 @@ def test_an_empty_authorization_header_is_none(client):
 
 def test_an_unknown_path_and_a_page_take_the_long_way(client, token):
     headers = {"Authorization": f"Bearer {token}"}
-    assert client.get("/dicom-web/nothing-here", headers=headers).status_code == 404
+    missing = client.get("/dicom-web/nothing-here", headers=headers)
+    assert (missing.status_code, missing["Content-Type"]) == (404, "application/json")
     assert "default-src 'self'" in client.get("/accounts/login/", headers=headers)["Content-Security-Policy"]
