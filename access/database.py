@@ -13,7 +13,10 @@ from django.utils import timezone
 T = TypeVar("T")
 
 RETRYABLE_SQLSTATES = frozenset({"40P01", "40001"})
+QUERY_CANCELED = "57014"
 MAX_ATTEMPTS = 5
+PROGRESS_OPERATIONS = 20_000
+"""Steps of SQLite's machine between two looks at the clock."""
 
 
 def is_sqlite() -> bool:
@@ -75,6 +78,59 @@ def snapshot() -> Iterator[None]:
             yield
         finally:
             cursor.execute("ROLLBACK")
+
+
+class StatementTimeout(RuntimeError):
+    """The database needed longer for a question than it was given, and was interrupted."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt what the database works on for longer than this.
+
+    PostgreSQL stops the one statement that takes so long, SQLite whatever runs when the time is over.
+
+    Raises
+    ------
+    StatementTimeout
+        It was interrupted.
+    """
+    with _limit_sqlite(seconds) if is_sqlite() else _limit_postgres(seconds):
+        yield
+
+
+@contextmanager
+def _limit_sqlite(seconds: float) -> Iterator[None]:
+    connection.ensure_connection()
+    deadline = time.monotonic() + seconds
+    connection.connection.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_OPERATIONS)
+    try:
+        yield
+    except OperationalError as error:
+        if str(error) != "interrupted":
+            raise
+        raise StatementTimeout(f"longer than {seconds:g} s") from error
+    finally:
+        if connection.connection is not None:
+            connection.connection.set_progress_handler(None, 0)
+
+
+@contextmanager
+def _limit_postgres(seconds: float) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != QUERY_CANCELED:
+            raise
+        raise StatementTimeout(f"longer than {seconds:g} s") from error
+    finally:
+        # What a failed transaction set is undone with it, what a lost connection set is gone.
+        raw = connection.connection
+        if raw is not None and not raw.closed and raw.info.transaction_status.name != "INERROR":
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
 
 
 def release() -> None:

@@ -8,16 +8,19 @@ studies found. A page counts nothing beyond a few rows; `count_matches` does, on
 Standard: PS3.4 C.2.2.2, PS3.18 10.6
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from access.actor import Actor
+from access.database import StatementTimeout, time_limit
 from access.prepared import Prepared, PreparedList, lift, prepare
 from registry.attributes import Level
 from registry.conditions import make_condition, name_prefix, split_every, split_values
@@ -25,7 +28,6 @@ from registry.matching import Match
 from registry.models import Instance, Series, Study
 from registry.visibility import Branch, branches, visible_studies
 
-_CHILDREN: dict[Level, type[Model]] = {"series": Series, "instance": Instance}
 _DEPTH: dict[Level, int] = {"study": 0, "series": 1, "instance": 2}
 _PATHS: dict[tuple[Level, Level], str] = {
     ("study", "study"): "",
@@ -49,8 +51,17 @@ _NAME_PREFIX_LENGTH = 3
 LOOK_AHEAD = 101
 """Rows that are looked for beyond short pages too, so that what remains of short lists is known exactly."""
 
+TOO_BROAD = (
+    "the search took longer than {seconds:g} s: give a range of dates, a PatientID, an AccessionNumber or the "
+    "beginning of a name"
+)
+
 Place = tuple[str, str, int]
 """Date, time and primary key of a study: its place in the list."""
+
+
+class SearchTooBroad(RuntimeError):
+    """The database would need too long for the answer; the message says how to ask for less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,44 @@ def search(
     ------
     UnreadableKeyValue
         A key's value has no form that its attribute matches.
+    SearchTooBroad
+        The database was interrupted after SEARCH_TIMEOUT_S.
     """
+    with _time_limit():
+        return _search(level, matches, paging, actor, columns)
+
+
+def count_matches(level: Level, matches: Sequence[Match], actor: Actor) -> int:
+    """Count everything that matches and the actor may see: as slow as the rows are many.
+
+    Raises
+    ------
+    UnreadableKeyValue, SearchTooBroad
+        As `search` does.
+    """
+    wanted = [match for match in matches if not match.is_universal]
+    with _time_limit():
+        studies = visible_studies(actor).filter(_combine("study", wanted))
+        if level == "study":
+            return studies.count()
+        own = [match for match in wanted if match.attribute.level != "study"]
+        below = Q(**{f"{_PATHS[level, 'study']}pk__in": studies.values("pk")})
+        return _children(level).filter(_combine(level, own) & below).count()
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    seconds = settings.SEARCH_TIMEOUT_S
+    try:
+        with time_limit(seconds):
+            yield
+    except StatementTimeout as error:
+        raise SearchTooBroad(TOO_BROAD.format(seconds=seconds)) from error
+
+
+def _search(
+    level: Level, matches: Sequence[Match], paging: Paging, actor: Actor, columns: Sequence[str]
+) -> SearchPage:
     wanted = [match for match in matches if not match.is_universal]
     # Each study found has at least one child that matches, so these hold the whole page of any level.
     count = max(paging.end + 1, LOOK_AHEAD)
@@ -125,17 +173,6 @@ def search(
     if len(page) > paging.limit:
         remaining = len(rows.values_list("pk")[paging.end : count])
     return SearchPage(page[: paging.limit], remaining, paging.end + remaining < count)
-
-
-def count_matches(level: Level, matches: Sequence[Match], actor: Actor) -> int:
-    """Count everything that matches and the actor may see; as slow as the rows are many."""
-    wanted = [match for match in matches if not match.is_universal]
-    studies = visible_studies(actor).filter(_combine("study", wanted))
-    if level == "study":
-        return studies.count()
-    own = [match for match in wanted if match.attribute.level != "study"]
-    below = Q(**{f"{_PATHS[level, 'study']}pk__in": studies.values("pk")})
-    return _CHILDREN[level]._default_manager.filter(_combine(level, own) & below).count()
 
 
 def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]:
@@ -230,7 +267,14 @@ def _list_children(level: Level, matches: list[Match], studies: list[int]) -> Qu
     order = [F(f"{study}{column}").desc() for column in ("study_date", "study_time", "pk")]
     order += [F(name).asc(nulls_last=True) for name in _ORDER[level]]
     condition = _combine(level, own) & Q(**{f"{study}pk__in": studies})
-    return _CHILDREN[level]._default_manager.filter(condition).order_by(*order)
+    return _children(level).filter(condition).order_by(*order)
+
+
+def _children(level: Level) -> QuerySet[Any]:
+    """Return all series or instances; a series whose instances were all removed is none."""
+    if level == "instance":
+        return Instance.objects.all()
+    return Series.objects.filter(number_of_series_related_instances__gt=0)
 
 
 def _combine(level: Level, matches: list[Match], home: str = "") -> Q:
@@ -238,7 +282,7 @@ def _combine(level: Level, matches: list[Match], home: str = "") -> Q:
 
     `home` is the path of a branch: its dates, times and modalities are those of `Home`.
     """
-    condition = Q(number_of_series_related_instances__gt=0) if level == "series" else Q()
+    condition = Q()
     below = []
     for match in matches:
         column = match.attribute.column
@@ -266,15 +310,14 @@ def _match_modalities(match: Match, home: str) -> Q:
 
 
 def _hold_series(condition: Q) -> Q:
-    there = Series.objects.filter(number_of_series_related_instances__gt=0)
-    return Q(Exists(there.filter(condition, study=OuterRef("pk"))))
+    return Q(Exists(_children("series").filter(condition, study=OuterRef("pk"))))
 
 
 def _match_below(level: Level, matches: list[Match]) -> Q:
     """Match rows with one child that satisfies all keys of lower levels; UIDs select the parents first."""
     child: Level = max((match.attribute.level for match in matches), key=_DEPTH.__getitem__)
     path = _PATHS[child, level].removesuffix("__")
-    children = _CHILDREN[child]._default_manager.filter(_combine(child, matches))
+    children = _children(child).filter(_combine(child, matches))
     if any(_selects_few(match) for match in matches):
         return Q(pk__in=children.values(path))
     return Q(Exists(children.filter(**{path: OuterRef("pk")})))

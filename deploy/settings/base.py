@@ -136,6 +136,7 @@ REST_FRAMEWORK = {
 PUBLIC_BASE_URL = os.environ.get("SAMSYN_PUBLIC_BASE_URL", "").rstrip("/")
 # Pictures and converted frames that are kept to be sent again, on the disk of spool/; 0 keeps none.
 RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512")) << 20
+SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.
 REMOVAL_RETENTION_DAYS = float(os.environ.get("SAMSYN_REMOVAL_RETENTION_DAYS", "30"))

@@ -3,11 +3,10 @@
 Standard: PS3.18 10.6
 """
 
-import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from access import audit
 from access.actor import Actor
@@ -15,17 +14,18 @@ from access.database import write_transaction
 from registry.attributes import Attribute, Level
 from registry.fragments import fill_base_url, render_instance, render_series, render_study
 from registry.models import Instance, Series, Study
-from registry.search import SearchPage, StudyFragment
+from registry.search import SearchPage, StudyFragment, count_matches
 from registry.search import search as search_rows
 from registry.visibility import explain_absence_in, series_of, study_for
-from registry.wire.media_types import Offer, negotiate
+from registry.wire.media_types import NotAcceptable, Offer, negotiate
 from repository.dicomweb.base_url import dicomweb_base, origin_of
+from repository.dicomweb.search_answers import OFFERS, PLAIN_JSON, write_answer
 from repository.dicomweb.search_parameters import SearchRequest, parse_search
 from repository.dicomweb.status import require
 
-OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
 HEADERS = {"Cache-Control": "private, no-store", "Vary": "Accept, Authorization, Cookie"}
-MORE = "There are additional results that can be requested"
+MORE = "There are {remaining} additional results that can be requested"
+MANY_MORE = "There are at least {remaining} additional results that can be requested"
 
 
 def search(
@@ -35,24 +35,55 @@ def search(
 
     Raises
     ------
-    Forbidden, NotAcceptable, MalformedAccept, InvalidSearch
+    Forbidden, NotAcceptable, MalformedAccept, InvalidSearch, SearchTooBroad
     UnknownStudy
         The study or series of the path does not exist, or the actor may not see it.
     """
     require(actor, "read")
-    choice = negotiate(request.GET.get("accept"), request.headers.get("Accept"), OFFERS)
+    offer = _negotiate(request, OFFERS)
     query = request.META.get("QUERY_STRING", "")
     asked = parse_search(level, query, study, series)
     _check_path(actor, study, series)
     columns = ("fragment",) if asked.fields is None and level != "instance" else ()
     page = search_rows(level, asked.matches, asked.paging, actor, columns)
-    body = b"[" + b",".join(_render(level, page.rows, asked.fields)) + b"]"
-    _record(actor, level, query, study, len(page.rows))
-    response = HttpResponse(
-        fill_base_url(body, dicomweb_base(request)), content_type=choice.offer.media_type, headers=HEADERS
-    )
+    _record(actor, level, query, study, results=len(page.rows))
+    base = dicomweb_base(request)
+    rows = [fill_base_url(row, base) for row in _render(level, page.rows, asked.fields)]
+    content_type, body = write_answer(offer, rows, level, asked.fields)
+    response = HttpResponse(body, content_type, headers=HEADERS)
     _add_notes(response, request, asked, page)
     return response
+
+
+def count(
+    request: HttpRequest, actor: Actor, level: Level, study: str | None = None, series: str | None = None
+) -> HttpResponse:
+    """Answer with how many rows a search on this level finds on all its pages: an extension.
+
+    Raises
+    ------
+    Forbidden, NotAcceptable, MalformedAccept, InvalidSearch, SearchTooBroad, UnknownStudy
+        As `search` does.
+    """
+    require(actor, "read")
+    _negotiate(request, (PLAIN_JSON,))
+    query = request.META.get("QUERY_STRING", "")
+    asked = parse_search(level, query, study, series)
+    _check_path(actor, study, series)
+    found = count_matches(level, asked.matches, actor)
+    _record(actor, level, query, study, count=found)
+    return JsonResponse({"count": found}, headers=HEADERS)
+
+
+def _negotiate(request: HttpRequest, offers: tuple[Offer, ...]) -> Offer:
+    """Choose the format; text is always UTF-8.
+
+    Standard: PS3.18 8.3.3.2, 8.7.8.1
+    """
+    charset = request.GET.get("charset", "utf-8").lower()
+    if not {"utf-8", "utf8", "*"} & {part.split(";")[0].strip() for part in charset.split(",")}:
+        raise NotAcceptable("the character set of every answer is UTF-8")
+    return negotiate(request.GET.get("accept"), request.headers.get("Accept"), offers).offer
 
 
 def _check_path(actor: Actor, study: str | None, series: str | None) -> None:
@@ -81,8 +112,8 @@ def _render(
             yield render_study(row, fields)
 
 
-def _record(actor: Actor, level: Level, query: str, study: str | None, count: int) -> None:
-    detail = {"level": level, "query": query[:4000], "results": count}
+def _record(actor: Actor, level: Level, query: str, study: str | None, **found: int) -> None:
+    detail = {"level": level, "query": query[:4000], **found}
     with write_transaction():
         audit.record(actor, "search", door="qido", study_instance_uid=study or "", detail=detail)
 
@@ -90,12 +121,14 @@ def _record(actor: Actor, level: Level, query: str, study: str | None, count: in
 def _add_notes(response: HttpResponse, request: HttpRequest, asked: SearchRequest, page: SearchPage) -> None:
     """Say what was left out: further rows with a link to them, attributes that cannot be included.
 
-    Standard: PS3.18 8.3.4.3, 8.3.4.4, RFC 8288
+    Standard: PS3.18 8.3.4.3, 8.3.4.4.1, RFC 8288
     """
-    agent = re.sub(r"^.*?//", "", origin_of(request))
-    notes = [*asked.warnings, MORE] if page.more else asked.warnings
+    notes = list(asked.warnings)
+    if page.more:
+        notes.append((MORE if page.is_all_known else MANY_MORE).format(remaining=page.remaining))
     if notes:
-        response["Warning"] = ", ".join(f'299 {agent} "{note}"' for note in notes)
+        service = dicomweb_base(request)
+        response["Warning"] = ", ".join(f"299 {service}: {note}" for note in notes)
     if page.more and asked.paging.limit:
         pairs = parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
         kept = [(name, value) for name, value in pairs if name not in ("limit", "offset")]

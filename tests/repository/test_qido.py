@@ -1,8 +1,12 @@
 """QIDO-RS over HTTP: by Django's client, by dicomweb-client, read by pydicom."""
 
+import csv
+import email
+import io
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
+from xml.etree import ElementTree
 
 import pytest
 import requests
@@ -17,6 +21,8 @@ from tests.registry.factories import make_department, make_series, make_study
 
 pytestmark = pytest.mark.django_db
 BASE = "/dicom-web"
+NATIVE = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
+NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
 
 @pytest.fixture
@@ -83,13 +89,12 @@ def test_further_rows_are_announced(client: Client, department: Department) -> N
         make_study(department, patient_name="Öberg^Eva")
     uids: list[str] = []
     path = "/studies?PatientName=%C3%96berg*&limit=2"
-    for _ in range(3):
+    for remaining in (3, 1, 0):
         response = ask(client, path)
         uids += [Dataset.from_json(item).StudyInstanceUID for item in json.loads(response.content)]
         if "Link" in response:
-            assert (
-                response["Warning"] == '299 testserver "There are additional results that can be requested"'
-            )
+            more = f"There are {remaining} additional results that can be requested"
+            assert response["Warning"] == f"299 http://testserver{BASE}: {more}"
             path = response["Link"].split(">")[0].removeprefix(f"<http://testserver{BASE}")
     assert len(set(uids)) == len(uids) == 5
     assert "Link" not in response
@@ -135,7 +140,107 @@ def test_accept(client: Client) -> None:
     assert ask(client, "/studies", Accept="*/*")["Content-Type"] == "application/dicom+json"
     assert ask(client, "/studies", Accept="application/json")["Content-Type"] == "application/json"
     assert ask(client, "/studies?accept=application/json")["Content-Type"] == "application/json"
-    ask(client, "/studies", 406, Accept="text/csv")
+    ask(client, "/studies", 406, Accept="application/pdf")
+    ask(client, "/studies", 406, Accept="application/dicom+xml")
+    ask(client, "/studies?charset=iso-8859-1", 406)
+    ask(client, "/studies?charset=UTF-8")
+
+
+def read_xml(response: Any) -> list[Dataset]:
+    """Read the parts by the rules of mail, and each by the letter of the Native DICOM Model."""
+    head = f"Content-Type: {response['Content-Type']}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + response.content)
+    parts = [part for part in message.walk() if not part.is_multipart()] if message.is_multipart() else []
+    assert all(part.get_content_type() == "application/dicom+xml" for part in parts)
+    return [
+        read_native(ElementTree.fromstring(cast("bytes", part.get_payload(decode=True)).decode()))
+        for part in parts
+    ]
+
+
+def read_native(element: ElementTree.Element) -> Dataset:
+    dataset = Dataset()
+    for attribute in element.findall(f"{NATIVE}DicomAttribute"):
+        tag, vr = attribute.attrib["tag"], attribute.attrib["vr"]
+        if vr == "SQ":
+            items: Any = [read_native(item) for item in attribute.findall(f"{NATIVE}Item")]
+            dataset.add_new(int(tag, 16), vr, items)
+            continue
+        values = [value.text or "" for value in attribute.findall(f"{NATIVE}Value")]
+        for name in attribute.findall(f"{NATIVE}PersonName"):
+            components = {c.tag.removeprefix(NATIVE): c.text or "" for c in name[0]}
+            values.append("^".join(components.get(part, "") for part in NAME_PARTS).rstrip("^"))
+        numbers = [int(value) for value in values] if vr == "US" else values
+        dataset.add_new(int(tag, 16), vr, numbers[0] if len(numbers) == 1 else numbers or None)
+    return dataset
+
+
+@pytest.mark.parametrize("path", ["/studies", "/series?includefield=all", "/instances"])
+def test_json_xml_and_csv_say_the_same(client: Client, department: Department, path: str) -> None:
+    item = {"00400009": {"vr": "SH", "Value": ["S<1>"]}}
+    make_study(
+        department,
+        patient_name="Åkerström^Lars",
+        modalities=("CT", "SR"),
+        study_description="A & B",
+        series_values={"request_attributes_sequence": [item]},
+    )
+    make_study(department, patient_name="")
+    plain = read(client, path)
+    response = ask(client, path, Accept='multipart/related; type="application/dicom+xml"')
+    native = read_xml(response)
+    assert len(native) == len(plain) >= 2
+    for one, other in zip(plain, native, strict=True):
+        assert set(one.keys()) == set(other.keys())
+        for keyword in ("StudyInstanceUID", "PatientName", "RetrieveURL", "NumberOfStudyRelatedSeries"):
+            assert (one.get(keyword) or None) == (other.get(keyword) or None)
+    table = list(csv.DictReader(io.StringIO(ask(client, path, Accept="text/csv").content.decode())))
+    assert [row["StudyInstanceUID"] for row in table] == [one.StudyInstanceUID for one in plain]
+    assert [row["PatientName"] for row in table] == [str(one.PatientName or "") for one in plain]
+    for row, one in zip(table, plain, strict=True):
+        assert {element.keyword for element in one} <= set(row)
+
+
+def test_nothing_found_has_its_form_in_every_format(client: Client) -> None:
+    assert read_xml(ask(client, "/studies", Accept='multipart/related; type="application/dicom+xml"')) == []
+    text = ask(client, "/studies", Accept="text/csv").content.decode()
+    assert list(csv.DictReader(io.StringIO(text))) == []
+    assert "PatientName" in text
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+46", "-x", "@sum", "\t=1"])
+def test_no_cell_begins_a_formula(client: Client, department: Department, text: str) -> None:
+    make_study(department, study_id=text, patient_name=f"{text}^Lars")
+    [row] = csv.DictReader(io.StringIO(ask(client, "/studies?accept=text/csv").content.decode()))
+    assert (row["StudyID"], row["PatientName"]) == (f"'{text}", f"'{text}^Lars")
+
+
+def test_count(client: Client, department: Department) -> None:
+    study = make_study(department, modalities=("CT", "SR"), instances=2)
+    make_study(department, study_date="20200101")
+    make_study(make_department())
+    here = f"/studies/{study.study_instance_uid}"
+    counts = {
+        "/studies/count": 2,
+        "/series/count": 3,
+        "/instances/count?Modality=CT": 3,
+        f"{here}/series/count": 2,
+        f"{here}/instances/count?limit=1": 4,
+        "/studies/count?StudyDate=2024-": 400,
+    }
+    for path, expected in counts.items():
+        if expected == 400:
+            ask(client, path, 400, Accept="application/json")
+        else:
+            assert ask(client, path, Accept="application/json").json() == {"count": expected}
+
+
+def test_match_keys_are_in_the_answer(client: Client, department: Department) -> None:
+    make_study(department, institution_name="Region", series_values={"body_part_examined": "CHEST"})
+    [study] = read(client, "/studies?InstitutionName=Reg*")
+    assert study.InstitutionName == "Region"
+    [series] = read(client, f"/studies/{study.StudyInstanceUID}/series?00180015=")
+    assert series.BodyPartExamined == "CHEST"
 
 
 def test_no_answer_without_credential_or_permission(department: Department) -> None:

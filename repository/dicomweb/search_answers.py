@@ -1,0 +1,81 @@
+"""The rows of a search as an answer: JSON, XML or CSV, with the same attributes in each.
+
+Rows come as DICOM JSON objects; CSV is an extension for spreadsheets.
+
+Standard: PS3.18 8.7.3.2, 10.6.4
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+from pydicom.datadict import keyword_for_tag
+
+from registry.attributes import Attribute, Level
+from registry.fragments import NAME_GROUPS, default_fields
+from registry.wire.dicom_xml import xml_of_dicom_json
+from registry.wire.media_types import Offer
+from registry.wire.multipart_related import new_boundary
+from repository.dicomweb.answers import multipart, multipart_type
+
+JSON = Offer("application/dicom+json")
+PLAIN_JSON = Offer("application/json")
+XML = Offer("application/dicom+xml", multipart=True)
+CSV = Offer("text/csv")
+OFFERS = (JSON, PLAIN_JSON, XML, CSV)
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+_IN_ALL = ("00080005", "00080056", "00081190", "0020000D")
+_BELOW_SERIES = "0020000E"
+
+
+def write_answer(
+    offer: Offer, rows: Sequence[bytes], level: Level, fields: tuple[Attribute, ...] | None
+) -> tuple[str, bytes]:
+    """Return the Content-Type and the body for rows of a level; `fields` is None for the default attributes."""
+    if offer == XML:
+        boundary = new_boundary()
+        parts = ((XML.media_type, "", iter((xml_of_dicom_json(orjson.loads(row)),))) for row in rows)
+        return multipart_type(XML.media_type, boundary), b"".join(multipart(boundary, parts))
+    if offer == CSV:
+        columns = _list_columns(level, default_fields(level) if fields is None else fields)
+        return "text/csv; charset=utf-8; header=present", _write_csv(columns, rows)
+    return offer.media_type, b"[" + b",".join(rows) + b"]"
+
+
+def _list_columns(level: Level, fields: Iterable[Attribute]) -> list[str]:
+    tags = {*_IN_ALL, *(field.tag for field in fields)}
+    if level == "instance":
+        tags.add(_BELOW_SERIES)
+    return sorted(tags)
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[bytes]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([keyword_for_tag(tag) for tag in columns])
+    for row in rows:
+        elements = orjson.loads(row)
+        writer.writerow([_write_cell(elements.get(tag, {})) for tag in columns])
+    return text.getvalue().encode()
+
+
+def _write_cell(element: dict[str, Any]) -> str:
+    """Return the values of an element with backslashes between; text can never begin a formula."""
+    values = element.get("Value", [])
+    if element.get("vr") == "SQ":
+        return orjson.dumps(values).decode() if values else ""
+    text = "\\".join(_write_values(values))
+    is_number = all(isinstance(value, int | float) for value in values)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not is_number else text
+
+
+def _write_values(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, dict):
+            yield "=".join(value.get(group, "") for group in NAME_GROUPS).rstrip("=")
+        else:
+            yield "" if value is None else str(value)
