@@ -18,6 +18,7 @@ from access.actor import Actor
 from access.authentication import Unauthenticated, authenticate
 from registry.matching import InvalidSearch
 from registry.remove import RemovalNotPermitted
+from registry.search import SearchTooBroad
 from registry.visibility import RemovedStudy, UnknownStudy
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
@@ -74,6 +75,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (UnsatisfiableRange, 416),
     (InvalidRenderingParameter, 400),
     (InvalidSearch, 400),
+    (SearchTooBroad, 413),
     (MissingBoundary, 400),
     (MalformedMultipart, 400),
     (MalformedMediaType, 400),

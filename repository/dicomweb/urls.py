@@ -21,6 +21,12 @@ urlpatterns: list[URLPattern] = [
     path("studies", dicomweb_view(GET=partial(qido.search, level="study"), POST=stow.store_instances)),
     path("series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path("instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
+    path("studies/count", dicomweb_view(GET=partial(qido.count, level="study"))),
+    path("series/count", dicomweb_view(GET=partial(qido.count, level="series"))),
+    path("instances/count", dicomweb_view(GET=partial(qido.count, level="instance"))),
+    path(f"{STUDY}/series/count", dicomweb_view(GET=partial(qido.count, level="series"))),
+    path(f"{STUDY}/instances/count", dicomweb_view(GET=partial(qido.count, level="instance"))),
+    path(f"{SERIES}/instances/count", dicomweb_view(GET=partial(qido.count, level="instance"))),
     path(
         STUDY,
         dicomweb_view(GET=wado.retrieve_instances, POST=stow.store_instances, DELETE=delete.delete_instances),
