@@ -87,10 +87,16 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
     if stored:
         _close_on_disagreement(study, number, pack, department)
         write_homes(study)
-        changes.append("store", study.study_instance_uid, {"pack": pack.key})
+        changes.append("store", study.study_instance_uid, _tell_stored(pack.key, outcomes))
     if pack.strangers:
         _note_strangers(study, pack.strangers, pack, department)
     return Registration(outcomes, study.pk, study.person_id, study.in_conflict)
+
+
+def _tell_stored(key: str, outcomes: dict[str, Outcome]) -> dict[str, object]:
+    """Say which pack it was, and what lies in it that is not stored: a rebuild from the packs must not take it."""
+    left_out = sorted(uid for uid, outcome in outcomes.items() if outcome is not Outcome.STORED)
+    return {"pack": key, "left_out": left_out} if left_out else {"pack": key}
 
 
 def _all(pack: ReceivedPack, outcome: Outcome) -> dict[str, Outcome]:

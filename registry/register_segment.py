@@ -9,6 +9,7 @@ from django.db.models import QuerySet, Value
 
 from access.prepared import PreparedList, Slot
 from access.rows import insert, insert_many, update
+from registry import changes
 from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
 from registry.models import Instance, RemovedInstance, Segment, Series, Study
@@ -73,8 +74,10 @@ def register_segment(
     if insert_many(Instance, INSTANCE_COLUMNS, values) < len(fresh):
         stored = set(Instance.objects.filter(segment=row).values_list("sop_instance_uid", flat=True))
         outcomes, hidden = _known_outcomes(study, segment)
-    if hidden:
-        note_replaced(stored & hidden)
+    replaced = stored & hidden
+    if replaced:
+        note_replaced(replaced)
+        changes.append("instances_replaced", study.study_instance_uid, {"instances": sorted(replaced)})
     if len(stored) != counted:
         _complete_series(series, study, segment.facts, len(stored) - counted)
     if not stored:

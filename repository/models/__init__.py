@@ -2,6 +2,6 @@
 
 from repository.models.delivery import Attempt, Delivery, DeliveryItem
 from repository.models.pack import Pack
-from repository.models.upkeep import Damage, SeriesLease
+from repository.models.upkeep import Damage, JournalHead, SeriesLease
 
-__all__ = ["Attempt", "Damage", "Delivery", "DeliveryItem", "Pack", "SeriesLease"]
+__all__ = ["Attempt", "Damage", "Delivery", "DeliveryItem", "JournalHead", "Pack", "SeriesLease"]

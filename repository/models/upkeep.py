@@ -1,4 +1,4 @@
-"""What the upkeep of packs remembers: damage that was found, and who compacts which series."""
+"""What the upkeep of packs remembers: damage that was found, who compacts which series, where the journal is."""
 
 from django.db import models
 
@@ -33,3 +33,16 @@ class SeriesLease(models.Model):
 
     def __str__(self) -> str:
         return f"lease on series {self.series_id}"
+
+
+class JournalHead(models.Model):
+    """The last file of the journal, one row: what the next file continues."""
+
+    sequence = models.PositiveBigIntegerField()
+    key = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+    organisation_sha256 = models.CharField(max_length=64, help_text="Of the organisation as last written")
+    written_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"journal at {self.sequence}"
