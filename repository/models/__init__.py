@@ -1,7 +1,17 @@
-"""Packs, their upkeep, and deliveries."""
+"""Packs, their upkeep, commitments and deliveries."""
 
+from repository.models.commitment import Commitment
 from repository.models.delivery import Attempt, Delivery, DeliveryItem
 from repository.models.pack import Pack
 from repository.models.upkeep import Damage, JournalHead, SeriesLease
 
-__all__ = ["Attempt", "Damage", "Delivery", "DeliveryItem", "JournalHead", "Pack", "SeriesLease"]
+__all__ = [
+    "Attempt",
+    "Commitment",
+    "Damage",
+    "Delivery",
+    "DeliveryItem",
+    "JournalHead",
+    "Pack",
+    "SeriesLease",
+]
