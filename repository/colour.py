@@ -55,6 +55,28 @@ def render_colour(
     return convert_ybr_to_rgb(samples, is_partial=photometric_interpretation == "YBR_PARTIAL")
 
 
+def colour_levels(levels: npt.NDArray[np.uint8], attributes: Attributes) -> npt.NDArray[np.uint8]:
+    """Return grey levels in the colours of a pseudo-colour presentation state, its palette inside it.
+
+    Raises
+    ------
+    InvalidImageDescription
+        The palette cannot be read.
+
+    Standard: PS3.3 C.11.9, PS3.4 N.2.3
+    """
+    channels = []
+    for descriptor, data, segmented in _PALETTES:
+        is_segmented = data not in attributes and segmented in attributes
+        tags = (descriptor, segmented if is_segmented else data)
+        table = read_lookup_table(
+            attributes, tags, is_signed=False, read_bulk=None, is_segmented=is_segmented
+        )
+        entries = table.scale_to_8_bits()
+        channels.append(entries[np.rint(np.linspace(0, entries.size - 1, 256)).astype(np.intp)])
+    return np.take(np.stack(channels, axis=-1), levels, axis=0)
+
+
 def convert_ybr_to_rgb(frame: npt.NDArray[np.uint8], *, is_partial: bool = False) -> npt.NDArray[np.uint8]:
     """Convert YCbCr of 8 bits to RGB.
 

@@ -1,23 +1,26 @@
-"""A decoded frame as a picture that any browser shows: JPEG or PNG, with window, region and size as asked."""
+"""A decoded frame as a picture that any browser shows: window, region, size, colours and letters as asked."""
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Final
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
 from PIL import Image
 
-from repository.colour import render_colour
-from repository.decode import decoded_photometric_interpretation
+from repository.annotations import burn_annotations
+from repository.colour_profiles import convert_to
 from repository.functional_groups import find_frame_macro
-from repository.greyscale import render_grey
 from repository.lookup_table import ReadBulk
-from repository.pixels import Attributes, PixelDescription, read_floats
+from repository.picture_encoding import JPEG, PNG, encode_picture
+from repository.pixels import Attributes, PixelDescription, read_floats, read_items
+from repository.presentation import render_presented
+from repository.render_levels import render_levels
 from repository.rendering_parameters import (
+    DEFAULT_QUALITY,
     InvalidRenderingParameter,
+    Rendering,
     Viewport,
     Window,
     parse_quality,
@@ -26,6 +29,8 @@ from repository.rendering_parameters import (
 )
 
 __all__ = [
+    "JPEG",
+    "PNG",
     "InvalidRenderingParameter",
     "Viewport",
     "Window",
@@ -33,18 +38,95 @@ __all__ = [
     "parse_viewport",
     "parse_window",
     "render_frame",
+    "render_picture",
     "render_thumbnail",
 ]
 
-JPEG: Final = "image/jpeg"
-PNG: Final = "image/png"
-DEFAULT_QUALITY: Final = 90
+Picture = npt.NDArray[np.uint8]
+
+THUMBNAIL_SIDE: Final = 128
+THUMBNAIL_QUALITY: Final = 80
 
 _MAX_SIDE = 16384
 _PIXEL_MEASURES = "00289110"
 _PIXEL_SPACINGS = ("00280030", "00181164", "00182010")
 _PIXEL_ASPECT_RATIO = "00280034"
 _MAX_STRETCH = 16.0
+_ICC_PROFILE, _OPTICAL_PATHS = "00282000", "00480105"
+
+
+def render_picture(
+    frame: npt.NDArray[Any],
+    description: PixelDescription,
+    attributes: Attributes,
+    rendering: Rendering,
+    *,
+    frame_index: int = 0,
+    read_bulk: ReadBulk | None = None,
+    state: Attributes | None = None,
+    sop_instance_uid: str = "",
+) -> tuple[Picture, bytes | None]:
+    """Render one decoded frame.
+
+    Parameters
+    ----------
+    frame
+        As `decode.decode_frame` returned it for this description.
+    rendering
+        A window replaces what the instance itself proposes and is without meaning for colour. The picture is as
+        large as fits into the viewport at the image's own aspect ratio; without one it is a pixel for a pixel.
+    read_bulk
+        Where lookup tables that are too long for the attributes come from.
+    state
+        A presentation state that decides instead of the instance, with its long values in it.
+
+    Returns
+    -------
+    tuple
+        A grey (rows, columns) or RGB (rows, columns, 3) picture, and the ICC profile to embed.
+
+    Raises
+    ------
+    InvalidRenderingParameter
+        The region lies outside the image.
+    InvalidImageDescription
+        Colours, lookup tables or the presentation state cannot be read.
+
+    Standard: PS3.18 8.3.5, 8.7.4
+    """
+    if state is None:
+        levels = render_levels(
+            frame,
+            description,
+            attributes,
+            frame_index=frame_index,
+            window=rendering.window,
+            read_bulk=read_bulk,
+        )
+        picture = _place(levels, _find_pixel_ratio(attributes, frame_index), rendering.viewport)
+    else:
+        picture = render_presented(
+            frame,
+            description,
+            attributes,
+            state,
+            sop_instance_uid=sop_instance_uid,
+            frame_index=frame_index,
+            viewport=rendering.viewport,
+            read_bulk=read_bulk,
+        )
+    profile = None
+    if rendering.icc_profile is not None:
+        source = _read_profile(attributes if state is None else {**attributes, **state}, read_bulk)
+        picture, profile = convert_to(picture, rendering.icc_profile, source)
+    picture = burn_annotations(
+        picture,
+        attributes,
+        rendering.annotations,
+        frame_index=frame_index,
+        number_of_frames=description.number_of_frames,
+    )
+    return picture, profile
 
 
 def render_frame(
@@ -59,40 +141,12 @@ def render_frame(
     quality: int = DEFAULT_QUALITY,
     read_bulk: ReadBulk | None = None,
 ) -> bytes:
-    """Render one decoded frame.
-
-    Parameters
-    ----------
-    frame
-        As `decode.decode_frame` returned it for this description.
-    window
-        Replaces what the instance itself proposes; without meaning for colour.
-    viewport
-        The picture is as large as fits into it at the image's own aspect ratio; without one, a pixel for a pixel.
-    quality
-        Of a JPEG, 1 to 100.
-    read_bulk
-        Where lookup tables that are too long for the attributes come from.
-
-    Returns
-    -------
-    bytes
-        The encoded picture, pixels square.
-
-    Raises
-    ------
-    InvalidRenderingParameter
-        The media type is none that is made here, or the region lies outside the image.
-    InvalidImageDescription
-        Colours or lookup tables cannot be read.
-
-    Standard: PS3.18 8.3.5, 8.7.4
-    """
-    if media_type not in (JPEG, PNG):
-        raise InvalidRenderingParameter(f"pictures are made as {JPEG} and {PNG}, not as {media_type[:80]!r}")
-    picture = _render_levels(frame, description, attributes, frame_index, window, read_bulk)
-    picture = _place(picture, _find_pixel_ratio(attributes, frame_index), viewport)
-    return _encode_jpeg(picture, quality) if media_type == JPEG else _encode_png(picture)
+    """Render one decoded frame and encode it; see `render_picture` and `encode_picture`."""
+    rendering = Rendering(window, viewport, quality)
+    picture, _ = render_picture(
+        frame, description, attributes, rendering, frame_index=frame_index, read_bulk=read_bulk
+    )
+    return encode_picture(picture, media_type, quality=quality)
 
 
 def render_thumbnail(
@@ -101,60 +155,56 @@ def render_thumbnail(
     attributes: Attributes,
     *,
     frame_index: int = 0,
-    size: int = 128,
+    size: Viewport | None = None,
+    media_type: str = JPEG,
     read_bulk: ReadBulk | None = None,
 ) -> bytes:
-    """Render a decoded frame as a JPEG whose longer side is `size` pixels; an image that is smaller stays as it is.
+    """Render a decoded frame small: into `size`, or with 128 pixels on the longer side if the image has so many.
 
     Raises
     ------
     InvalidImageDescription
         Colours or lookup tables cannot be read.
 
-    Standard: PS3.18 10.4.1.1.5
+    Standard: PS3.18 10.4.1.1.4
     """
-    ratio = _find_pixel_ratio(attributes, frame_index)
-    width, height = _square_size(description.columns, description.rows, ratio)
-    side = max(1, min(size, max(width, height)))
+    if size is None:
+        ratio = _find_pixel_ratio(attributes, frame_index)
+        longer = max(_square_size(description.columns, description.rows, ratio))
+        side = max(1, min(THUMBNAIL_SIDE, longer))
+        size = Viewport(side, side)
     return render_frame(
         frame,
         description,
         attributes,
         frame_index=frame_index,
-        viewport=Viewport(side, side),
-        quality=80,
+        viewport=size,
+        media_type=media_type,
+        quality=THUMBNAIL_QUALITY,
         read_bulk=read_bulk,
     )
 
 
-def _render_levels(
-    frame: npt.NDArray[Any],
-    description: PixelDescription,
-    attributes: Attributes,
-    frame_index: int,
-    window: Window | None,
-    read_bulk: ReadBulk | None,
-) -> npt.NDArray[np.uint8]:
-    colours = decoded_photometric_interpretation(description)
-    if description.samples_per_pixel == 1 and colours != "PALETTE COLOR":
-        return render_grey(
-            frame, description, attributes, frame_index=frame_index, window=window, read_bulk=read_bulk
-        )
-    # A label that cannot be true of three samples is a slip of the sender: three channels are red, green and blue.
-    if description.samples_per_pixel == 3 and (
-        colours.startswith("MONOCHROME") or colours == "PALETTE COLOR"
-    ):
-        colours = "RGB"
-    return render_colour(frame, colours, description, attributes, read_bulk=read_bulk)
+def _read_profile(attributes: Attributes, read_bulk: ReadBulk | None) -> bytes | None:
+    """Return the ICC profile of an image, also that of its first optical path.
+
+    Standard: PS3.3 C.11.15, C.8.12.5
+    """
+    paths = read_items(attributes, _OPTICAL_PATHS)[:1]
+    for source, path in ((attributes, ""), *((item, f"{_OPTICAL_PATHS}/0/") for item in paths)):
+        element = source.get(_ICC_PROFILE)
+        if isinstance(element, dict):
+            if "InlineBinary" in element:
+                return base64.b64decode(element["InlineBinary"])
+            if "BulkDataURI" in element and read_bulk is not None:
+                return read_bulk(path + _ICC_PROFILE)
+    return None
 
 
 def _place(picture: npt.NDArray[np.uint8], ratio: float, viewport: Viewport | None) -> npt.NDArray[np.uint8]:
     rows, columns = picture.shape[:2]
     if viewport is None:
-        width, height = _square_size(columns, rows, ratio)
-        if (width, height) == (columns, rows):
-            return picture
-        return _resize(picture, (0.0, 0.0, float(columns), float(rows)), (width, height))
+        return picture
     left, top, right, bottom = _find_region(viewport, columns, rows)
     shown_width, shown_height = right - left, (bottom - top) * ratio
     factor = min(viewport.width / shown_width, viewport.height / shown_height)
@@ -215,24 +265,3 @@ def _square_size(columns: int, rows: int, ratio: float) -> tuple[int, int]:
         return columns, rows
     factor = min(1.0, _MAX_SIDE / width, _MAX_SIDE / height)
     return max(1, round(width * factor)), max(1, round(height * factor))
-
-
-def _encode_jpeg(picture: npt.NDArray[np.uint8], quality: int) -> bytes:
-    if picture.ndim == 2:
-        grey = np.ascontiguousarray(picture)[:, :, None]
-        return bytes(simplejpeg.encode_jpeg(grey, quality, colorspace="GRAY", colorsubsampling="Gray"))
-    subsampling = "444" if quality >= DEFAULT_QUALITY else "420"
-    rgb = np.ascontiguousarray(picture)
-    return bytes(simplejpeg.encode_jpeg(rgb, quality, colorspace="RGB", colorsubsampling=subsampling))
-
-
-def _encode_png(picture: npt.NDArray[np.uint8]) -> bytes:
-    # Level 1 with run lengths over the Sub filter: a fifth of the time of zlib's default, a tenth larger.
-    return bytes(
-        imagecodecs.png_encode(
-            np.ascontiguousarray(picture),
-            1,
-            strategy=imagecodecs.PNG.STRATEGY.RLE,
-            filter=imagecodecs.PNG.FILTER.SUB,
-        )
-    )

@@ -177,10 +177,9 @@ def test_every_frame_of_an_enhanced_object_has_its_own_transformation() -> None:
     dataset.SharedFunctionalGroupsSequence = Sequence([shared])
     dataset.PerFrameFunctionalGroupsSequence = Sequence(items)
     pictures = [render(dataset, frame_index) for frame_index in range(3)]
-    assert [picture.shape for picture in pictures] == [(40, 20)] * 3
+    assert [picture.shape for picture in pictures] == [(20, 20)] * 3
     square = make_image(frames[:1], RescaleSlope=2, RescaleIntercept=0, WindowCenter=500, WindowWidth=1000)
-    half = Viewport(20, 20)
-    assert_close(render(square), render(square, viewport=half), 0)
+    assert_close(render(square), pictures[1], 0)
     assert pictures[1].mean() > pictures[0].mean() + 20
     assert pictures[2].mean() > pictures[0].mean() + 20
 
@@ -287,8 +286,13 @@ def test_unknown_colours_are_named() -> None:
         ({"PixelSpacing": [0, 0]}, (40, 60)),
     ],
 )
-def test_pixels_become_square_without_losing_any(attributes: dict[str, Any], shape: tuple[int, int]) -> None:
-    assert render(make_ct(**attributes)).shape == shape
+def test_pixels_become_square_in_a_viewport_only(attributes: dict[str, Any], shape: tuple[int, int]) -> None:
+    dataset = make_ct(**attributes)
+    assert render(dataset).shape == (40, 60)
+    assert render(dataset, viewport=Viewport(shape[1], shape[0])).shape == shape
+    # The longer side decides: a pixel that is twice as high is shown twice as high.
+    height, width = render(dataset, viewport=Viewport(600, 600)).shape
+    assert width / height == pytest.approx(shape[1] / shape[0], rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -343,17 +347,21 @@ def test_jpeg_keeps_colours() -> None:
 
 def test_other_media_types_are_refused() -> None:
     dataset = make_ct()
-    with pytest.raises(InvalidRenderingParameter, match="image/jpeg and image/png, not"):
+    with pytest.raises(InvalidRenderingParameter, match="image/jpeg, image/png, image/gif, not"):
         render_frame(
             make_phantom(40, 60, "i2", 0, 9),
             describe(dataset),
             read_attributes(dataset),
-            media_type="image/gif",
+            media_type="image/webp",
         )
 
 
-@pytest.mark.parametrize(("size", "expected"), [(128, (60, 40)), (30, (30, 20))])
-def test_thumbnails_are_no_larger_than_asked_nor_than_the_image(size: int, expected: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "expected"), [(None, (60, 40)), (Viewport(30, 30), (30, 20)), (Viewport(120, 900), (120, 80))]
+)
+def test_thumbnails_fill_what_is_asked_and_else_stay_small(
+    size: Viewport | None, expected: tuple[int, int]
+) -> None:
     dataset = make_ct()
     description = describe(dataset)
     frame = decode_frame(read_frame(dataset, description), description)
