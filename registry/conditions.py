@@ -122,6 +122,8 @@ def _name_patterns(value: str) -> list[str]:
     Standard: PS3.5 6.2.1.2
     """
     groups = fold_name(value).split("=")
+    if groups == [""]:  # delimiters alone are the name that says nothing
+        return [""]
     folded = "=".join(group or "*" for group in groups)
     found = [folded] if folded.endswith("*") else [folded, f"{folded}=*"]
     if len(groups) == 1 and not _is_latin(folded):

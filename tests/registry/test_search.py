@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from access.actor import Actor
 from access.models import CareProvider, Department
 from registry.attributes import Level
-from registry.matching import Rules, UnknownKey, UnreadableKeyValue, UnsupportedKey, join_ranges, make_match
+from registry.matching import Rules, UnknownKey, UnreadableKeyValue, make_match
 from registry.models import Series, Study
 from registry.search import (
     Paging,
