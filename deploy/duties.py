@@ -15,6 +15,7 @@ from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
 from repository.delivery.schedule import return_leases_of
 from repository.delivery.send import Source
+from repository.journal.duty import write_journal
 from repository.retrieve import StoredInstance, instances_to_send, stream_file
 from repository.scrub import RUN_EVERY, scrub
 from repository.sweep import sweep
@@ -44,6 +45,7 @@ DUTIES = (
     Duty("expire_overdue", 30, delivery.expire_overdue),
     Duty("release_held", 10, delivery.release_held),
     Duty("flush_counts", 15, flush_counts),
+    Duty("write_journal", 20, write_journal),
 )
 SLOW_DUTIES = (
     Duty("probe_destinations", 5, delivery.probe_destinations),

@@ -2,20 +2,22 @@
 
 A pack's row decides. The sweep inserts `condemned` before it touches an object, a store inserts `live`:
 the primary key lets one of them win, and what was answered is never swept. A complete pack without a
-row is not thrown away: it goes to `lost/` and waits to be adopted.
+row is not thrown away: it goes to `lost/`, waits to be adopted, and goes after 90 days.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.utils import timezone
+from ulid import ULID
 
 from access.actor import Actor, Scope
 from access.authentication import client_actor
 from access.database import write_transaction
 from access.models import ApiClient, Department
+from repository.journal.duty import find_advance
 from repository.models import Pack
 from repository.objects.base import ObjectReader, ObjectStore
 from repository.objects.selection import open_store
@@ -24,8 +26,11 @@ from repository.packs.reader import PackReader, is_complete
 from repository.store import store
 from repository.store_result import PartResult
 
+log = logging.getLogger(__name__)
+
 UNANSWERED_AFTER = timedelta(hours=24)
 PACK_GRACE = timedelta(days=7)
+KEEP_LOST = timedelta(days=90)
 SWEEP_TAKES_AT_MOST = timedelta(hours=1)
 LOST_PREFIX = "lost/"
 COPY_BYTES = 1 << 20
@@ -38,6 +43,8 @@ class SweepReport:
     removed_unfinished: list[str] = field(default_factory=list)
     moved_to_lost: list[str] = field(default_factory=list)
     removed_condemned: list[str] = field(default_factory=list)
+    removed_lost: list[str] = field(default_factory=list)
+    ahead: str | None = None  # a journal file that this database never knew: nothing was swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,14 @@ def sweep(
 
     May run twice, and beside stores.
     """
-    now = now or timezone.now()
     objects = open_store()
-    report = SweepReport()
+    now = now or tell_time(objects)
+    report = SweepReport(ahead=find_advance(now))
+    if report.ahead is not None:
+        log.error(
+            "nothing is swept: %s tells of what this database never knew; run rebuild_index", report.ahead
+        )
+        return report
     for stored in objects.keys("packs/"):
         if stored.modified_at > now - unanswered_after:
             continue
@@ -73,7 +85,18 @@ def sweep(
         if (row is None and _condemn(stored.key, stored.size_bytes, now)) or _was_left(row, now):
             _set_aside(objects, stored.key, report)
     _remove_condemned(objects, now - grace, report)
+    _remove_lost(objects, now - KEEP_LOST, report)
     return report
+
+
+def tell_time(objects: ObjectStore) -> datetime:
+    """Ask the object store what time it is: the age of an object is by its clock, not by ours."""
+    key = f"clock/{str(ULID()).lower()}"
+    objects.create(key).close()
+    try:
+        return objects.modified_at(key)
+    finally:
+        objects.delete(key)
 
 
 def lost_packs() -> list[str]:
@@ -154,6 +177,13 @@ def _remove_condemned(objects: ObjectStore, before: datetime, report: SweepRepor
         objects.delete(key)
         Pack.objects.filter(key=key, state=Pack.CONDEMNED).update(state=Pack.GONE)
         report.removed_condemned.append(key)
+
+
+def _remove_lost(objects: ObjectStore, before: datetime, report: SweepReport) -> None:
+    for stored in objects.keys(LOST_PREFIX):
+        if stored.modified_at <= before:
+            objects.delete(stored.key)
+            report.removed_lost.append(stored.key)
 
 
 def _sender(preamble: PackPreamble) -> Actor:
