@@ -19,6 +19,7 @@ Frame = npt.NDArray[Any]
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1.99"
+ENCAPSULATED_UNCOMPRESSED: Final = "1.2.840.10008.1.2.1.98"
 EXPLICIT_VR_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 DEFLATED_IMAGE_FRAME: Final = "1.2.840.10008.1.2.8.1"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
@@ -47,11 +48,11 @@ DECODABLE_SYNTAXES: Final = (
     | _JPEG_LS
     | _JPEG_2000
     | _HTJ2K
-    | {RLE_LOSSLESS, DEFLATED_IMAGE_FRAME}
+    | {RLE_LOSSLESS, DEFLATED_IMAGE_FRAME, ENCAPSULATED_UNCOMPRESSED}
 )
 """Transfer syntaxes whose frames `decode_frame` reads."""
 
-_GUARDED = DECODABLE_SYNTAXES - NATIVE_SYNTAXES - {DEFLATED_IMAGE_FRAME}
+_GUARDED = DECODABLE_SYNTAXES - NATIVE_SYNTAXES - {DEFLATED_IMAGE_FRAME, ENCAPSULATED_UNCOMPRESSED}
 
 _RLE_SLACK_BYTES = 64 * 1024
 
@@ -137,7 +138,7 @@ def decoded_photometric_interpretation(description: PixelDescription) -> str:
 
 
 def _find_decoder(syntax: str) -> Callable[..., Frame] | None:
-    if syntax in NATIVE_SYNTAXES:
+    if syntax in NATIVE_SYNTAXES or syntax == ENCAPSULATED_UNCOMPRESSED:
         return _decode_native
     if syntax in _JPEG_LOSSY or syntax in _JPEG_LOSSLESS:
         return _decode_jpeg

@@ -17,6 +17,8 @@ from access.prepared import Prepared, Slot, prepare
 from registry.models import Instance, Segment, Study
 from registry.visibility import explain_absence_in
 from repository.damage import alarmed
+from repository.encode import LOSSLESS_TARGETS
+from repository.frame_conversion import say_why_not_convertible
 from repository.frames import FrameTable
 from repository.metadata import decompress
 from repository.objects.base import ObjectReader
@@ -27,10 +29,11 @@ from repository.pixels import InvalidImageDescription, NotAnImage, PixelDescript
 from repository.rewritten import (
     BIG_ENDIAN,
     DEFLATED,
+    convert_stored_instance,
     open_rewritten,
     read_rewritten_bulk,
 )
-from repository.transcode import UnsupportedConversion, can_convert, convert_instance
+from repository.transcode import UnsupportedConversion, can_convert
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 NOT_ON_THE_WIRE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.2"})
@@ -167,6 +170,23 @@ def syntax_to_send(item: StoredInstance, wanted: str) -> str:
             f"instance {item.sop_instance_uid} is stored in {stored} and cannot be sent in {target};"
             " ask for transfer-syntax=*"
         )
+    return _check_compression(item, target) if target in LOSSLESS_TARGETS else target
+
+
+def _check_compression(item: StoredInstance, target: str) -> str:
+    """Return the compressed target if the pixels of the instance can be brought into it.
+
+    What has no pixels has nothing to compress: it leaves as Explicit VR Little Endian, as every part of an answer
+    may have a transfer syntax of its own (PS3.18 8.7.8.2).
+    """
+    try:
+        reason = say_why_not_convertible(describe(item)[0], target)
+    except NotAnImage:
+        return EXPLICIT_LITTLE_ENDIAN
+    except InvalidImageDescription as error:
+        reason = str(error)
+    if reason:
+        raise UnsupportedConversion(f"instance {item.sop_instance_uid}: {reason}")
     return target
 
 
@@ -260,7 +280,7 @@ def _convert(pack: PackReader, item: StoredInstance, target: str) -> Iterator[by
     def read(offset: int, length: int) -> bytes:
         return pack.read(item.offset + offset, max(0, min(length, item.length - offset)))
 
-    return convert_instance(
+    return convert_stored_instance(
         read,
         item.length,
         item.transfer_syntax_uid,

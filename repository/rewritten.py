@@ -8,19 +8,24 @@ import mmap
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 
+from repository.decode import EXPLICIT_VR_LITTLE_ENDIAN, NATIVE_SYNTAXES
 from repository.explicit import MalformedDataSet
 from repository.frames import FrameTable, find_frames
 from repository.header.errors import Part10Error
 from repository.header.model import Header
 from repository.part10 import read_header
+from repository.pixels import InvalidImageDescription, NotAnImage, PixelDescription, describe_pixels
+from repository.transcode import FrameRanges, Read, convert_instance
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 BLOCK_BYTES = 256 << 10
+_REWRITTEN_IN_PASSING = (EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED, *NATIVE_SYNTAXES)
 
 
 @contextmanager
@@ -43,6 +48,45 @@ def open_rewritten(pieces: Iterator[bytes]) -> Iterator[tuple[mmap.mmap, Header]
             except Part10Error as error:
                 raise MalformedDataSet(f"the instance cannot be read once rewritten: {error}") from error
             yield view, header
+
+
+def convert_stored_instance(
+    read: Read,
+    length_bytes: int,
+    transfer_syntax_uid: str,
+    *,
+    description: PixelDescription | None,
+    frames: FrameRanges | None,
+    target: str,
+) -> Iterator[bytes]:
+    """Yield a PS3.10 file in the target transfer syntax, as `convert_instance` does, from every syntax there is.
+
+    Native instances in other syntaxes than Explicit VR Little Endian are rewritten to a scratch file on their
+    way to a compressed one: their frames lie elsewhere, or nowhere, before.
+    """
+    pieces = partial(
+        convert_instance, read, length_bytes, transfer_syntax_uid, description=description, frames=frames
+    )
+    is_elsewhere = transfer_syntax_uid in NATIVE_SYNTAXES - {EXPLICIT_VR_LITTLE_ENDIAN}
+    if not is_elsewhere or target in _REWRITTEN_IN_PASSING:
+        yield from pieces(target=target)
+        return
+    with open_rewritten(pieces(target=EXPLICIT_VR_LITTLE_ENDIAN)) as (view, header):
+        yield from convert_instance(
+            lambda offset, length: view[offset : offset + length],
+            len(view),
+            EXPLICIT_VR_LITTLE_ENDIAN,
+            description=_describe_if_possible(header),
+            frames=find_rewritten_frames(view, header),
+            target=target,
+        )
+
+
+def _describe_if_possible(header: Header) -> PixelDescription | None:
+    try:
+        return describe_pixels(header.attributes, EXPLICIT_VR_LITTLE_ENDIAN)
+    except (NotAnImage, InvalidImageDescription):
+        return None
 
 
 def find_rewritten_frames(view: mmap.mmap, header: Header) -> FrameTable | None:

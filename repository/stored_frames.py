@@ -7,6 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from repository.decode import NATIVE_SYNTAXES
+from repository.encode import LOSSLESS_TARGETS, LOSSY_TARGETS
+from repository.frame_conversion import (
+    UnsupportedConversion,
+    convert_frame,
+    say_why_not_convertible,
+)
 from repository.frames import FrameOutOfRange, FrameTable
 from repository.packs.reader import PackReader
 from repository.pixels import InvalidImageDescription, NotAnImage, PixelDescription
@@ -26,9 +33,9 @@ from repository.rewritten import (
     open_rewritten,
     read_rewritten_frame,
 )
-from repository.transcode import convert_frame
 
 MAX_FRAMES_A_REQUEST = 10_000
+MAX_DESCRIPTIONS = 4096
 
 
 class MalformedFrameList(ValueError):
@@ -36,9 +43,45 @@ class MalformedFrameList(ValueError):
 
 
 def frame_syntax_to_send(item: StoredInstance, wanted: str) -> str:
-    """Decide in which transfer syntax frames leave: as `syntax_to_send`, but a frame is never deflated."""
+    """Decide in which transfer syntax frames leave.
+
+    As `syntax_to_send`, but a frame is never deflated, and lossy syntaxes that the client names are made of it.
+
+    Raises
+    ------
+    UnsupportedConversion
+        The wanted syntax cannot be made from what is stored.
+    """
+    if wanted in (*LOSSLESS_TARGETS, *LOSSY_TARGETS) and wanted != item.transfer_syntax_uid:
+        reason = say_why_not_encoded(item, wanted)
+        if reason:
+            raise UnsupportedConversion(reason)
+        return wanted
     target = syntax_to_send(item, wanted)
     return EXPLICIT_LITTLE_ENDIAN if target == DEFLATED else target
+
+
+def say_why_not_encoded(item: StoredInstance, target: str) -> str:
+    """Say why the frames of an instance cannot be sent in a compressed transfer syntax; empty where they can."""
+    try:
+        return say_why_not_convertible(_describe_frames(item), target)
+    except (NotAnImage, InvalidImageDescription) as error:
+        return str(error)
+
+
+def _describe_frames(item: StoredInstance) -> PixelDescription:
+    known = _DESCRIPTIONS.get(item.sha256)
+    if known is None:
+        known = describe(item)[0]
+        if len(_DESCRIPTIONS) >= MAX_DESCRIPTIONS:
+            _DESCRIPTIONS.pop(next(iter(_DESCRIPTIONS)), None)
+        _DESCRIPTIONS[item.sha256] = known
+    return known
+
+
+_DESCRIPTIONS: dict[
+    bytes, PixelDescription
+] = {}  # an instance never changes, so what is known of it stays true
 
 
 def parse_frame_list(text: str) -> tuple[int, ...]:
@@ -88,11 +131,11 @@ def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str)
         One of them is not there; decided before the first is read.
     """
     if _needs_rewriting(item):
-        yield from _read_rewritten_frames(item, frame_numbers)
+        yield from _read_rewritten_frames(item, frame_numbers, target)
         return
     table = frame_table_of(item)
     _check_numbers(frame_numbers, table)
-    description = None if target == item.transfer_syntax_uid else describe(item)[0]
+    description = None if target == item.transfer_syntax_uid else _describe_frames(item)
     with open_pack(item) as pack:
         for frame_number in frame_numbers:
             raw = read_frame(pack, item, table, frame_number)
@@ -120,19 +163,25 @@ def _needs_rewriting(item: StoredInstance) -> bool:
         return True
     if item.transfer_syntax_uid != BIG_ENDIAN or item.frame_table is None:
         return False
-    description = describe(item)[0]
+    description = _describe_frames(item)
     is_in_words = description.pixel_vr == "OW" and description.bits_allocated <= 8
     return is_in_words and description.frame_bits % 16 != 0
 
 
-def _read_rewritten_frames(item: StoredInstance, frame_numbers: Sequence[int]) -> Iterator[bytes]:
+def _read_rewritten_frames(
+    item: StoredInstance, frame_numbers: Sequence[int], target: str
+) -> Iterator[bytes]:
     with open_rewritten(stream_file(item, EXPLICIT_LITTLE_ENDIAN)) as (view, header):
         table = find_rewritten_frames(view, header)
         if table is None:
             raise FrameOutOfRange(_say_why_no_frames(item))
         _check_numbers(frame_numbers, table)
+        description = None
+        if target not in NATIVE_SYNTAXES:
+            description = replace(_describe_frames(item), transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN)
         for frame_number in frame_numbers:
-            yield read_rewritten_frame(view, table, frame_number)
+            raw = read_rewritten_frame(view, table, frame_number)
+            yield raw if description is None else convert_frame(raw, description, target)
 
 
 def _check_numbers(frame_numbers: Sequence[int], table: FrameTable) -> None:

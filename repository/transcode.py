@@ -1,12 +1,11 @@
-"""From one transfer syntax to another: a frame, or a whole instance as it streams by.
+"""A whole instance from one transfer syntax to another, as it streams by.
 
-Today everything can become Explicit VR Little Endian. A compressed target adds a row to `can_convert` and
-an encoder beside `encode_native_frame`; the walk over the instance stays.
+Whatever can be decoded becomes Explicit VR Little Endian, deflated or not, or one of the lossless compressed
+syntaxes; frames alone also become lossy ones, an instance never does: it would be another instance.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Final, Protocol
@@ -20,11 +19,14 @@ from repository.decode import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     NATIVE_SYNTAXES,
-    Frame,
     UndecodableFrame,
     decode_frame,
     decoded_photometric_interpretation,
 )
+from repository.deflate import InflatedTooLarge as InflatedTooLarge
+from repository.deflate import deflate, inflate
+from repository.encapsulate import encapsulate
+from repository.encode import LOSSLESS_TARGETS, encoded_photometric_interpretation
 from repository.encoding import UNDEFINED_LENGTH, encode_element, encode_explicit_header
 from repository.explicit import (
     BLOCK_BYTES,
@@ -37,24 +39,16 @@ from repository.explicit import (
     rewrite_as_explicit,
 )
 from repository.file_meta import FileMeta, encode_file_meta, read_file_meta
+from repository.frame_conversion import UnsupportedConversion as UnsupportedConversion
+from repository.frame_conversion import convert_frame, encode_native_frame
 from repository.pixels import PixelDescription
-
-MAX_INFLATED_BYTES: Final = 4 * 1024**3
-"""Where a deflated data set stops being read: no true one comes near."""
 
 Read = Callable[[int, int], bytes]
 """`read(offset, length)` returns that range of the file, fewer bytes only at its end."""
 
-_PHOTOMETRIC_INTERPRETATION, _PLANAR_CONFIGURATION = 0x00280004, 0x00280006
+_PHOTOMETRIC_INTERPRETATION, _PLANAR_CONFIGURATION, _HIGH_BIT = 0x00280004, 0x00280006, 0x00280102
+_NATIVE_TARGETS = (EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
 _MAX_VALUE_BYTES = 0xFFFFFFFE
-
-
-class UnsupportedConversion(ValueError):
-    """There is no way from the one transfer syntax to the other."""
-
-
-class InflatedTooLarge(ValueError):
-    """A deflated data set grows beyond every reasonable size."""
 
 
 class NativeTooLarge(ValueError):
@@ -72,36 +66,13 @@ class FrameRanges(Protocol):
         """Return (offset, length) of the parts of a frame, in bytes of the file."""
 
 
+INSTANCE_TARGETS: Final = (*_NATIVE_TARGETS, *LOSSLESS_TARGETS)
+"""Transfer syntaxes that instances are converted to, as far as their pixels allow it."""
+
+
 def can_convert(source: str, target: str) -> bool:
-    """Whether instances in transfer syntax `source` can be given out in `target`."""
-    return source == target or (target == EXPLICIT_VR_LITTLE_ENDIAN and source in DECODABLE_SYNTAXES)
-
-
-def convert_frame(
-    raw: bytes, description: PixelDescription, target: str = EXPLICIT_VR_LITTLE_ENDIAN, *, bit_offset: int = 0
-) -> bytes:
-    """Return one frame as it would stand in an instance of the target transfer syntax.
-
-    A frame that is native already keeps its planar configuration and colours (the metadata describes
-    those), only its byte order becomes little endian. A compressed one is decoded: colour by pixel, RGB
-    where it was transformed for compression.
-
-    Raises
-    ------
-    UnsupportedConversion
-        The target is none that can be made from this source.
-    UndecodableFrame
-        See `decode_frame`.
-
-    Standard: PS3.18 8.7.3.5, PS3.5 8.2
-    """
-    source = description.transfer_syntax_uid
-    if source == target:
-        return raw
-    _check_conversion(source, target)
-    if source in NATIVE_SYNTAXES and description.bits_allocated > 1:
-        return _swap_native(raw, description) if source == EXPLICIT_VR_BIG_ENDIAN else raw
-    return encode_native_frame(decode_frame(raw, description, bit_offset=bit_offset), description)
+    """Whether instances in transfer syntax `source` can be given out in `target`, if their pixels allow it."""
+    return source == target or (target in INSTANCE_TARGETS and source in DECODABLE_SYNTAXES)
 
 
 def convert_instance(
@@ -144,29 +115,20 @@ def convert_instance(
         yield from _read_blocks(read, 0, length_bytes)
         return
     meta = read_file_meta(read)
-    if transfer_syntax_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
-        body = _inflate(_read_blocks(read, meta.data_set_offset, length_bytes))
-    elif transfer_syntax_uid in NATIVE_SYNTAXES:
-        is_implicit = transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
-        is_big_endian = transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN
-        reader = ElementReader(read, meta.data_set_offset, length_bytes, is_implicit, is_big_endian)
-        body = rewrite_as_explicit(reader, description.pixel_representation if description else None)
+    is_native = transfer_syntax_uid in NATIVE_SYNTAXES
+    if target in _NATIVE_TARGETS and is_native:
+        body = _rewrite_native(read, length_bytes, meta, transfer_syntax_uid, description)
+    elif is_native and transfer_syntax_uid != EXPLICIT_VR_LITTLE_ENDIAN:
+        raise UnsupportedConversion(
+            "convert it to Explicit VR Little Endian first: its frames lie elsewhere then"
+        )
     else:
-        body = _decode_instance(read, length_bytes, meta, description, frames)
+        body = _convert_pixels(read, length_bytes, meta, description, frames, target)
+    if target == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
+        body = deflate(body)
     first = next(body, b"")
     yield encode_file_meta(meta, target)
     yield from _join_small(chain((first,), body))
-
-
-def encode_native_frame(frame: Frame, description: PixelDescription) -> bytes:
-    """Return a decoded frame as native little endian bytes, colour by pixel; one-bit samples packed, the
-    last byte filled up.
-
-    Standard: PS3.5 8.1.1
-    """
-    if description.bits_allocated == 1:
-        return np.packbits(frame.astype(np.uint8).ravel(), bitorder="little").tobytes()
-    return frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _check_conversion(source: str, target: str) -> None:
@@ -174,13 +136,16 @@ def _check_conversion(source: str, target: str) -> None:
         raise UnsupportedConversion(f"transfer syntax {source} cannot be converted to {target}")
 
 
-def _swap_native(raw: bytes, description: PixelDescription) -> bytes:
-    word_bytes = description.bits_allocated // 8
-    if word_bytes == 1 and description.pixel_vr != "OW":
-        return raw
-    word_bytes = max(word_bytes, 2)
-    padded = raw + b"\0" * (-len(raw) % word_bytes)
-    return np.frombuffer(padded, f"u{word_bytes}").byteswap().tobytes()[: len(raw)]
+def _rewrite_native(
+    read: Read, length_bytes: int, meta: FileMeta, syntax: str, description: PixelDescription | None
+) -> Iterator[bytes]:
+    if syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
+        return inflate(_read_blocks(read, meta.data_set_offset, length_bytes))
+    if syntax == EXPLICIT_VR_LITTLE_ENDIAN:
+        return _read_blocks(read, meta.data_set_offset, length_bytes)
+    is_implicit, is_big_endian = syntax == IMPLICIT_VR_LITTLE_ENDIAN, syntax == EXPLICIT_VR_BIG_ENDIAN
+    reader = ElementReader(read, meta.data_set_offset, length_bytes, is_implicit, is_big_endian)
+    return rewrite_as_explicit(reader, description.pixel_representation if description else None)
 
 
 def _read_blocks(read: Read, offset: int, end: int) -> Iterator[bytes]:
@@ -192,58 +157,74 @@ def _read_blocks(read: Read, offset: int, end: int) -> Iterator[bytes]:
         yield block
 
 
-def _inflate(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    inflater, produced_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    try:
-        for block in blocks:
-            pending = block
-            while pending and not inflater.eof:
-                inflated = inflater.decompress(pending, BLOCK_BYTES)
-                pending = inflater.unconsumed_tail
-                produced_bytes += len(inflated)
-                if produced_bytes > MAX_INFLATED_BYTES:
-                    raise InflatedTooLarge(f"the deflated data set is larger than {MAX_INFLATED_BYTES} bytes")
-                yield inflated
-    except zlib.error as error:
-        raise MalformedDataSet(f"the deflated data set cannot be inflated: {error}") from error
-    if not inflater.eof:
-        raise MalformedDataSet("the deflated data set breaks off")
-
-
-def _decode_instance(
+def _convert_pixels(
     read: Read,
     length_bytes: int,
     meta: FileMeta,
     description: PixelDescription | None,
     frames: FrameRanges | None,
+    target: str,
 ) -> Iterator[bytes]:
+    """Yield an Explicit VR Little Endian data set with its pixels decoded, encoded or both."""
     reader = ElementReader(read, meta.data_set_offset, length_bytes)
     if description is None or frames is None:
         # No pixel data: nothing is compressed, and the rest is Explicit VR Little Endian already.
         yield from _copy_data_set(reader, {})
         if reader.position < length_bytes:
-            raise UnsupportedConversion(
-                "compressed pixel data cannot be converted without a table of its frames"
-            )
+            raise UnsupportedConversion("pixel data cannot be converted without a table of its frames")
         return
+    pixels = (
+        _write_native(read, description, frames)
+        if target in _NATIVE_TARGETS
+        else _write_encapsulated(read, description, frames, target)
+    )
+    head = next(pixels)  # the first frame decides whether anything is sent
+    yield from _copy_data_set(reader, _pixel_attributes(description, target))
+    yield head
+    yield from pixels
+    yield from _copy_data_set(ElementReader(read, _find_pixel_end(reader, frames), length_bytes), {})
+
+
+def _write_native(read: Read, description: PixelDescription, frames: FrameRanges) -> Iterator[bytes]:
     value_bytes = (description.frame_bits * frames.number_of_frames + 7) // 8
     if value_bytes + value_bytes % 2 > _MAX_VALUE_BYTES:
         raise NativeTooLarge(
             f"{frames.number_of_frames} decoded frames take {value_bytes} bytes, too many for one element"
         )
     decoded = _decode_frames(read, description, frames)
-    first = next(decoded)
-    yield from _copy_data_set(reader, _decoded_attributes(description))
     vr = "OW" if description.bits_allocated > 8 else "OB"
-    yield encode_explicit_header(PIXEL_DATA, vr, value_bytes + value_bytes % 2)
-    yield from chain((first,), decoded)
+    yield encode_explicit_header(PIXEL_DATA, vr, value_bytes + value_bytes % 2) + next(decoded)
+    yield from decoded
     yield b"\0" * (value_bytes % 2)
-    yield from _copy_data_set(ElementReader(read, _find_pixel_end(reader, frames), length_bytes), {})
 
 
-def _decoded_attributes(description: PixelDescription) -> dict[int, bytes]:
-    colours = decoded_photometric_interpretation(description).encode("ascii")
-    replaced = {_PHOTOMETRIC_INTERPRETATION: encode_element(_PHOTOMETRIC_INTERPRETATION, "CS", colours)}
+def _write_encapsulated(
+    read: Read, description: PixelDescription, frames: FrameRanges, target: str
+) -> Iterator[bytes]:
+    encoded = (convert_frame(raw, description, target) for raw in _read_frames(read, frames))
+    first = next(encoded)
+    yield from encapsulate(chain((first,), encoded))
+
+
+def _read_frames(read: Read, frames: FrameRanges) -> Iterator[bytes]:
+    for frame_index in range(frames.number_of_frames):
+        yield b"".join(read(offset, length) for offset, length in frames.ranges_of(frame_index))
+
+
+def _pixel_attributes(description: PixelDescription, target: str) -> dict[int, bytes]:
+    """Return the elements that describe the pixels of the target, where they differ from those of the source.
+
+    Standard: PS3.5 8.2
+    """
+    colours = decoded_photometric_interpretation(description)
+    replaced = {}
+    if target not in _NATIVE_TARGETS:
+        colours = encoded_photometric_interpretation(colours, target)
+        high_bit = (description.bits_stored - 1).to_bytes(2, "little")
+        replaced[_HIGH_BIT] = encode_element(_HIGH_BIT, "US", high_bit)
+    replaced[_PHOTOMETRIC_INTERPRETATION] = encode_element(
+        _PHOTOMETRIC_INTERPRETATION, "CS", colours.encode("ascii")
+    )
     if description.samples_per_pixel > 1:
         replaced[_PLANAR_CONFIGURATION] = encode_element(_PLANAR_CONFIGURATION, "US", b"\0\0")
     return replaced
@@ -251,12 +232,11 @@ def _decoded_attributes(description: PixelDescription) -> dict[int, bytes]:
 
 def _decode_frames(read: Read, description: PixelDescription, frames: FrameRanges) -> Iterator[bytes]:
     carried = np.zeros(0, np.uint8)
-    for frame_index in range(frames.number_of_frames):
-        raw = b"".join(read(offset, length) for offset, length in frames.ranges_of(frame_index))
+    for frame_number, raw in enumerate(_read_frames(read, frames), 1):
         try:
             frame = decode_frame(raw, description)
         except UndecodableFrame as error:
-            raise UndecodableFrame(f"frame {frame_index + 1}: {error}") from error
+            raise UndecodableFrame(f"frame {frame_number}: {error}") from error
         if description.bits_allocated > 1:
             yield encode_native_frame(frame, description)
             continue
@@ -272,20 +252,21 @@ def _decode_frames(read: Read, description: PixelDescription, frames: FrameRange
 
 def _copy_data_set(reader: ElementReader, replaced: dict[int, bytes]) -> Iterator[bytes]:
     """Yield the elements of an Explicit VR Little Endian data set up to its pixel data, some of them
-    replaced.
+    replaced or added.
 
     Leaves the reader before the pixel data. Offset tables of encapsulated frames and group lengths stay
     behind.
     """
+    missing = sorted(replaced)
     while reader.position + 8 <= reader.end:
         start = reader.position
         tag, vr, length_bytes = reader.take_header()
+        while missing and missing[0] <= tag:
+            yield replaced[missing.pop(0)]
         if tag == PIXEL_DATA:
             reader.position = start
             return
         dropped = tag & 0xFFFF == 0 or PIXEL_DATA & 0xFFFF0000 <= tag < PIXEL_DATA or tag in replaced
-        if tag in replaced:
-            yield replaced[tag]
         parts = chain(
             (encode_explicit_header(tag, vr, length_bytes),),
             copy_until_delimiter(reader, is_implicit=vr == "UN")
@@ -298,7 +279,10 @@ def _copy_data_set(reader: ElementReader, replaced: dict[int, bytes]) -> Iterato
 
 
 def _find_pixel_end(reader: ElementReader, frames: FrameRanges) -> int:
-    """Return the offset behind the encapsulated pixel data: behind the delimiter after the last frame."""
+    """Return the offset behind the pixel data: behind its value, or behind the delimiter after the last frame."""
+    _, _, length_bytes = reader.take_header()
+    if length_bytes != UNDEFINED_LENGTH:
+        return min(reader.position + length_bytes, reader.end)
     offset, length = frames.ranges_of(frames.number_of_frames - 1)[-1]
     reader.position = min(offset + length, reader.end)
     while reader.position + 8 <= reader.end:

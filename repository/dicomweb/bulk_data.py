@@ -27,7 +27,7 @@ from repository.dicomweb.answers import (
 )
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.frames import make_frame_item, make_frame_items, retrieve_frames
-from repository.dicomweb.offers import frame_offers
+from repository.dicomweb.offers import frame_offers, frame_syntax_of
 from repository.frames import FrameTable
 from repository.retrieve import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -177,7 +177,7 @@ def _settle(item: StoredInstance, value: BulkValue, choice: Choice) -> Found:
     """
     media_type = choice.offer.media_type
     if _is_image(item, value):
-        target = stored_frames.frame_syntax_to_send(item, choice.transfer_syntax)
+        target = frame_syntax_of(item, choice)
         return Found(item, value, media_type_of_frames(target), target)
     if _is_stream(item, value):
         return Found(item, stored_bulk.find_stream(item, value), media_type, item.transfer_syntax_uid)

@@ -21,7 +21,7 @@ from repository.dicomweb.answers import (
     permitted,
 )
 from repository.dicomweb.base_url import dicomweb_base
-from repository.dicomweb.offers import frame_offers
+from repository.dicomweb.offers import frame_offers, frame_syntax_of
 from repository.frames import FrameTable
 from repository.retrieve import EXPLICIT_LITTLE_ENDIAN, StoredInstance
 from repository.stored_bulk import Extent, read_extents
@@ -36,7 +36,7 @@ def retrieve_frames(
     numbers = stored_frames.parse_frame_list(frames)
     _, [item] = permitted(actor, study, series, instance)
     choice = negotiate_for(request, frame_offers(item, single=len(numbers) == 1))
-    target = stored_frames.frame_syntax_to_send(item, choice.transfer_syntax)
+    target = frame_syntax_of(item, choice)
     audit.count(actor, study, door="wado", frames=len(numbers))
     url = instance_url(dicomweb_base(request), item)
     if not choice.offer.multipart:

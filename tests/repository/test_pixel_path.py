@@ -11,12 +11,13 @@ import pytest
 from pydicom.pixels import pixel_array
 
 from repository.decode import NATIVE_SYNTAXES, decode_frame
+from repository.frame_conversion import convert_frame
 from repository.frames import build_frame_table
 from repository.header.errors import Part10Error
 from repository.part10 import read_header
 from repository.pixels import NotAnImage, PixelDescription, describe_pixels
 from repository.render import render_frame
-from repository.transcode import can_convert, convert_frame, convert_instance
+from repository.transcode import can_convert, convert_instance
 from tests.support.pixel_files import list_packaged_files, read_range_of
 
 EXPLICIT = "1.2.840.10008.1.2.1"

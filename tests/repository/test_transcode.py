@@ -24,7 +24,8 @@ from pydicom.sequence import Sequence
 from repository.decode import NATIVE_SYNTAXES, UndecodableFrame, decode_frame
 from repository.explicit import MalformedDataSet
 from repository.file_meta import IMPLEMENTATION_CLASS_UID, UnreadableFileMeta
-from repository.transcode import UnsupportedConversion, can_convert, convert_frame, convert_instance
+from repository.frame_conversion import UnsupportedConversion, convert_frame
+from repository.transcode import can_convert, convert_instance
 from tests.support.pixel_files import (
     SHARED_FILES,
     Ranges,
@@ -352,7 +353,8 @@ def test_only_known_ways_are_offered() -> None:
     assert can_convert(JPEG + "90", EXPLICIT)
     assert can_convert(JPEG + "100", JPEG + "100")
     assert not can_convert(JPEG + "100", EXPLICIT)
-    assert not can_convert(EXPLICIT, JPEG + "90")
+    assert can_convert(EXPLICIT, JPEG + "90")
+    assert not can_convert(EXPLICIT, JPEG + "50")
     with pytest.raises(UnsupportedConversion, match=r"1\.2\.840\.10008\.1\.2\.4\.100 cannot"):
         next(convert_instance(read_range_of(b""), 0, JPEG + "100"))
 
