@@ -12,6 +12,7 @@ from access.audit import flush_counts
 from access.database import release
 from registry.subscriptions import PRIORITIES
 from repository.compaction.duty import compact_quiet
+from repository.commitment import forget_commitments, settle_commitments
 from repository.delivery import duties as delivery
 from repository.delivery.schedule import return_leases_of
 from repository.delivery.send import Source
@@ -49,6 +50,8 @@ DUTIES = (
 )
 SLOW_DUTIES = (
     Duty("probe_destinations", 5, delivery.probe_destinations),
+    Duty("settle_commitments", 2, settle_commitments),
+    Duty("forget_commitments", 3600, forget_commitments),
     Duty("compact_quiet", 60, compact_quiet),
     Duty("sweep_packs", 3600, sweep),
     Duty("scrub_packs", RUN_EVERY.total_seconds(), scrub),

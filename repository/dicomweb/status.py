@@ -20,11 +20,14 @@ from registry.matching import InvalidSearch
 from registry.remove import RemovalNotPermitted
 from registry.search import SearchTooBroad
 from registry.visibility import RemovedStudy, UnknownStudy
+from registry.wire.dicom_xml import MalformedDicomXml
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
+from repository.commitment import DuplicateTransaction, UnknownTransaction
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
+from repository.dicomweb.commitment_module import InvalidCommitmentRequest
 from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
 from repository.dicomweb.delete import UnknownRejectionCode
 from repository.explicit import MalformedDataSet
@@ -54,6 +57,9 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (Forbidden, 403),
     (RemovalNotPermitted, 403),
     (UnknownRejectionCode, 400),
+    (InvalidCommitmentRequest, 400),
+    (UnknownTransaction, 404),
+    (DuplicateTransaction, 409),
     (RemovedStudy, 410),
     (UnknownStudy, 404),
     (FrameOutOfRange, 404),
@@ -78,6 +84,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (SearchTooBroad, 413),
     (MissingBoundary, 400),
     (MalformedMultipart, 400),
+    (MalformedDicomXml, 400),
     (MalformedMediaType, 400),
     (TruncatedBody, 400),
     (InvalidContentLength, 400),

@@ -7,7 +7,7 @@ from functools import partial
 
 from django.urls import URLPattern, path
 
-from repository.dicomweb import bulk_data, delete, frames, qido, rendered, stow, wado
+from repository.dicomweb import bulk_data, commitment, delete, frames, qido, rendered, stow, wado
 from repository.dicomweb.status import answer_unknown_path, dicomweb_view
 from repository.stored_bulk import PIXEL_PATHS
 
@@ -52,6 +52,10 @@ urlpatterns: list[URLPattern] = [
     *(
         path(f"{level}/reject/<str:code>", dicomweb_view(POST=delete.reject_instances))
         for level in (STUDY, SERIES, INSTANCE)
+    ),
+    path(
+        "commitment-requests/<str:transaction>",
+        dicomweb_view(POST=commitment.commit_instances, GET=commitment.check_result),
     ),
     path("<path:path>", answer_unknown_path),
 ]
