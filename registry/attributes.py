@@ -26,9 +26,8 @@ class Attribute:
     matching : str
         How a key compares: `text` and `name` take wildcards, `date` and `time` take ranges.
     column : str
-        Column of the level's model; empty when the value is computed in the answer.
-    folded : str
-        Column with the folded text that `text` and `name` compare with; empty: compare the column itself.
+        Column of the level's model, for names beside one with `_folded` at its end that matching compares
+        with; empty when the value is computed in the answer.
     """
 
     tag: str
@@ -38,7 +37,6 @@ class Attribute:
     matching: Matching
     column: str
     answer: Literal["default", "include"] = "default"
-    folded: str = ""
 
 
 ATTRIBUTES: tuple[Attribute, ...] = (
@@ -49,30 +47,14 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00080061", "ModalitiesInStudy", "CS", "study", "modalities", "modalities_in_study"),
     Attribute("00080062", "SOPClassesInStudy", "UI", "study", "uids", "sop_classes_in_study", "include"),
     Attribute("00080080", "InstitutionName", "LO", "study", "text", "institution_name", "include"),
-    Attribute(
-        "00080090",
-        "ReferringPhysicianName",
-        "PN",
-        "study",
-        "name",
-        "referring_physician_name",
-        folded="referring_physician_name_folded",
-    ),
+    Attribute("00080090", "ReferringPhysicianName", "PN", "study", "name", "referring_physician_name"),
     Attribute("00080201", "TimezoneOffsetFromUTC", "SH", "study", "text", "timezone_offset_from_utc"),
-    Attribute(
-        "00081030",
-        "StudyDescription",
-        "LO",
-        "study",
-        "text",
-        "study_description",
-        folded="study_description_folded",
-    ),
+    Attribute("00081030", "StudyDescription", "LO", "study", "text", "study_description"),
     Attribute(
         "00081032", "ProcedureCodeSequence", "SQ", "study", "sequence", "procedure_code_sequence", "include"
     ),
     Attribute("00081190", "RetrieveURL", "UR", "study", "none", ""),
-    Attribute("00100010", "PatientName", "PN", "study", "name", "patient_name", folded="patient_name_folded"),
+    Attribute("00100010", "PatientName", "PN", "study", "name", "patient_name"),
     Attribute("00100020", "PatientID", "LO", "study", "text", "patient_id"),
     Attribute("00100021", "IssuerOfPatientID", "LO", "study", "text", "issuer_of_patient_id", "include"),
     Attribute("00100030", "PatientBirthDate", "DA", "study", "date", "patient_birth_date"),
@@ -96,15 +78,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00080070", "Manufacturer", "LO", "series", "text", "manufacturer", "include"),
     Attribute("00080080", "InstitutionName", "LO", "series", "text", "institution_name", "include"),
     Attribute("00081010", "StationName", "SH", "series", "text", "station_name", "include"),
-    Attribute(
-        "0008103E",
-        "SeriesDescription",
-        "LO",
-        "series",
-        "text",
-        "series_description",
-        folded="series_description_folded",
-    ),
+    Attribute("0008103E", "SeriesDescription", "LO", "series", "text", "series_description"),
     Attribute("00081190", "RetrieveURL", "UR", "series", "none", ""),
     Attribute("00180015", "BodyPartExamined", "CS", "series", "text", "body_part_examined", "include"),
     Attribute("0020000E", "SeriesInstanceUID", "UI", "series", "uid", "series_instance_uid"),
@@ -143,7 +117,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00080201", "TimezoneOffsetFromUTC", "SH", "instance", "text", "timezone_offset_from_utc"),
     Attribute("00081190", "RetrieveURL", "UR", "instance", "none", ""),
     Attribute(
-        "00083002", "AvailableTransferSyntaxUID", "UI", "instance", "text", "transfer_syntax_uid", "include"
+        "00083002", "AvailableTransferSyntaxUID", "UI", "instance", "uid", "transfer_syntax_uid", "include"
     ),
     Attribute("00200013", "InstanceNumber", "IS", "instance", "number", "instance_number"),
     Attribute("00280008", "NumberOfFrames", "IS", "instance", "number", "number_of_frames"),

@@ -18,7 +18,7 @@ from registry import changes, identity
 from registry.facts import StudyFacts
 from registry.fragments import render_study
 from registry.models import Conflict, Home, Study
-from registry.names import fold_name, fold_text
+from registry.names import fold_name
 from registry.received import Outcome, ReceivedPack
 from registry.register_segment import fill_blanks, register_segment, values_of
 
@@ -203,11 +203,14 @@ def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:
     """Count again what is there, and take what this pack adds if anything of it was stored."""
     there = study.series.filter(number_of_series_related_instances__gt=0)
     count_study(study, there.values_list("modality", "number_of_series_related_instances"))
+    moment = (study.study_date, study.study_time)
     if stored:
         fill_blanks(study, replace(pack.study, issuer_of_patient_id=study.issuer_of_patient_id))
         _derive(study, pack)
     study.fragment = render_study(study)
     update(study, _COMPLETED)
+    if (study.study_date, study.study_time) != moment:  # lists are driven by what homes say
+        Home.objects.filter(study=study).update(study_date=study.study_date, study_time=study.study_time)
 
 
 def count_study(study: Study, series: Iterable[tuple[str, int]]) -> None:
@@ -224,7 +227,6 @@ def _derive(study: Study, pack: ReceivedPack) -> None:
     study.sop_classes_in_study = sorted(received | set(study.sop_classes_in_study))
     study.patient_name_folded = fold_name(study.patient_name)
     study.referring_physician_name_folded = fold_name(study.referring_physician_name)
-    study.study_description_folded = fold_text(study.study_description)
     study.last_instance_at = pack.received_at
     study.quiet_due_at = pack.received_at + timedelta(seconds=settings.QUIET_S)
     study.state = "in_progress"
@@ -239,13 +241,12 @@ _COMPLETED = (
     "sop_classes_in_study",
     "patient_name_folded",
     "referring_physician_name_folded",
-    "study_description_folded",
     "last_instance_at",
     "quiet_due_at",
     "state",
     "fragment",
 )
-_HOME_COLUMNS = ("study", "department", "unit", "provider", "modality", "study_date", "study_time")
+HOME_COLUMNS = ("study", "department", "unit", "provider", "modality", "study_date", "study_time")
 
 
 def write_homes(study: Study) -> None:
@@ -258,7 +259,7 @@ def write_homes(study: Study) -> None:
         place = (None, None)
     insert_many(
         Home,
-        _HOME_COLUMNS,
+        HOME_COLUMNS,
         [
             (study.pk, custodian.pk, *place, modality, study.study_date, study.study_time)
             for modality in study.modalities_in_study or [""]

@@ -13,7 +13,6 @@ from registry import changes
 from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
 from registry.models import Instance, RemovedInstance, Segment, Series, Study
-from registry.names import fold_text
 from registry.received import Outcome, ReceivedInstance, ReceivedSegment
 from registry.removed import GONE, may_come_again, note_replaced
 
@@ -40,7 +39,6 @@ INSTANCE_COLUMNS = (
 )
 _SERIES_COLUMNS = (
     *(name for name in SeriesFacts.__slots__ if name != "series_instance_uid"),
-    "series_description_folded",
     "number_of_series_related_instances",
     "fragment",
 )
@@ -156,7 +154,6 @@ def _complete_series(series: Series, study: Study, facts: SeriesFacts, added: in
 
 
 def _derive(series: Series, study: Study) -> None:
-    series.series_description_folded = fold_text(series.series_description)
     series.fragment = render_series(series, study.study_instance_uid)
 
 

@@ -33,7 +33,8 @@ def test_indexed_attributes_are_those_of_the_dictionary(attribute):
     assert keyword_for_tag(tag) == attribute.keyword
     assert vr_of(tag) == attribute.vr
     columns = {field.name for field in MODELS[attribute.level]._meta.get_fields()}
-    for column in filter(None, (attribute.column, attribute.folded)):
+    folded = f"{attribute.column}_folded" if attribute.matching == "name" else ""
+    for column in filter(None, (attribute.column, folded)):
         assert column in columns
     if attribute.column and attribute.keyword != "AvailableTransferSyntaxUID":
         assert attribute.column == snake_case(attribute.keyword)

@@ -26,7 +26,6 @@ class Study(models.Model):
     accession_issuer = models.CharField(max_length=64, blank=True)
     study_id = models.CharField(max_length=64, blank=True)
     study_description = models.CharField(max_length=400, blank=True)
-    study_description_folded = models.CharField(max_length=400, blank=True)
     referring_physician_name = models.CharField(max_length=324, blank=True)
     referring_physician_name_folded = models.CharField(max_length=324, blank=True)
     patient_name = models.CharField(max_length=324, blank=True)
@@ -65,7 +64,9 @@ class Study(models.Model):
                 fields=["accession_number"], name="study_accession", condition=~Q(accession_number="")
             ),
             models.Index(fields=["patient_id_normal"], name="study_patient_id"),
-            models.Index(fields=["patient_name_folded"], name="study_patient_name"),
+            models.Index(  # text in the order of its bytes: on PostgreSQL only that finds a beginning
+                fields=["patient_name_folded"], name="study_patient_name", opclasses=["varchar_pattern_ops"]
+            ),
         ]
 
     def __str__(self) -> str:
@@ -80,7 +81,6 @@ class Series(models.Model):
     modality = models.CharField(max_length=16, blank=True)
     series_number = models.BigIntegerField(null=True)
     series_description = models.CharField(max_length=400, blank=True)
-    series_description_folded = models.CharField(max_length=400, blank=True)
     series_date = models.CharField(max_length=8, blank=True)
     series_time = models.CharField(max_length=16, blank=True)
     body_part_examined = models.CharField(max_length=64, blank=True)

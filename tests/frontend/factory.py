@@ -22,7 +22,7 @@ from registry.models import (
     Series,
     Study,
 )
-from registry.names import fold_name, fold_text
+from registry.names import fold_name
 from repository.models import Delivery
 from tests.support.dicom import PERSONAL_NUMBER_OID, make_uid
 
@@ -98,7 +98,6 @@ def make_study(patient: Patient, department: Department, modality: str = "CT", *
         "patient_name": patient.patient_name,
         "patient_name_folded": patient.patient_name_folded,
     } | values
-    defaults["study_description_folded"] = fold_text(defaults["study_description"])
     study = Study.objects.create(person=patient, custodian=department, **defaults)
     Home.objects.create(
         study=study,

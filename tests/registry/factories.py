@@ -9,7 +9,7 @@ from access.actor import Actor, Scope
 from access.models import CareProvider, CareUnit, Department
 from registry.fragments import render_series, render_study
 from registry.models import Home, Instance, Patient, Segment, Series, Study
-from registry.names import fold_name, fold_text
+from registry.names import fold_name
 
 _numbers = count(1)
 
@@ -68,7 +68,6 @@ def make_study(
         person=Patient.objects.create(patient_name=values["patient_name"]),
         patient_name_folded=fold_name(values["patient_name"]),
         referring_physician_name_folded=fold_name(values.get("referring_physician_name", "")),
-        study_description_folded=fold_text(values.get("study_description", "")),
         modalities_in_study=sorted(modalities),
         sop_classes_in_study=[CT_IMAGE],
         number_of_study_related_series=len(modalities),
@@ -106,7 +105,6 @@ def make_series(study: Study, *, instances: int = 1, **values: Any) -> Series:
     values.setdefault("series_instance_uid", make_uid())
     series = Series(
         study=study,
-        series_description_folded=fold_text(values.get("series_description", "")),
         number_of_series_related_instances=instances,
         **values,
     )

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from hypothesis import given, settings
@@ -23,6 +25,7 @@ from registry.search import (
     _list_children,
     _list_homes,
     _list_studies,
+    _selects_few,
     search,
 )
 from registry.visibility import branches, visible_studies
@@ -314,9 +317,10 @@ def test_limit_zero_tells_whether_there_are_any(department: Department, actor: A
 def test_a_page_takes_two_queries(department: Department, django_assert_num_queries: object) -> None:
     for _ in range(5):
         make_study(department)
-    with django_assert_num_queries(2):  # type: ignore[operator]
+    limits = 2 if connection.vendor == "postgresql" else 0  # the time that a statement may take, and its end
+    with django_assert_num_queries(2 + limits):  # type: ignore[operator]
         search("study", [], Paging(3), make_region_actor())
-    with django_assert_num_queries(3):  # type: ignore[operator]
+    with django_assert_num_queries(3 + limits):  # type: ignore[operator]
         search("study", [], Paging(3), make_actor(department))
 
 
@@ -331,6 +335,8 @@ KEY_SHAPES = [
     ("PatientID", "191212121212"),
     ("AccessionNumber", "A1"),
     ("PatientName", "Åkerström^Lars"),
+    ("PatientName", "Åker*"),
+    ("PatientName", "Åke?str*"),
     ("StudyInstanceUID", "1.2.3"),
     ("SeriesInstanceUID", "1.2.3"),
     ("SOPInstanceUID", "1.2.3"),
@@ -350,7 +356,9 @@ def test_lists_are_driven_by_an_index_of_home(department: Department, keys: list
 @pytest.mark.parametrize(("key", "value"), KEY_SHAPES)
 def test_keys_select_first(department: Department, key: str, value: str) -> None:
     visible = visible_studies(make_actor(department))
-    plan = read_plan(_list_studies(_combine("study", [make_match("study", key, value)]), visible)[:51])
+    match = make_match("study", key, value)
+    plan = read_plan(_list_studies(_combine("study", [match]), visible)[:51])
+    assert _selects_few(match)
     assert not WHOLE_TABLE.search(plan), plan
 
 
@@ -365,3 +373,27 @@ def test_the_region_is_listed_by_date(keys: list[tuple[str, str]]) -> None:
 def test_children_are_those_of_the_studies_found() -> None:
     plan = read_plan(_list_children("instance", [], [1, 2, 3])[:51])
     assert not WHOLE_TABLE.search(plan), plan
+
+
+@pytest.mark.parametrize("value", ["Åkerström^Lars", "Åker*", "Åke?str*"])
+def test_an_index_finds_the_beginnings_of_names(value: str) -> None:
+    rows = Study.objects.filter(_combine("study", [make_match("study", "PatientName", value)]))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = rows.order_by().explain()
+    assert "study_patient_name" in plan
+    assert not WHOLE_TABLE.search(plan), plan
+
+
+@pytest.mark.parametrize("value", ["Å*", "*kerström", "山田*", "=山*", '""'])
+def test_names_that_no_index_finds_are_left_to_the_lists(value: str) -> None:
+    assert not _selects_few(make_match("study", "PatientName", value, Rules(empty=True)))
+
+
+def test_names_of_earlier_versions_are_folded_with_all_groups(department: Department, actor: Actor) -> None:
+    one = make_study(department, patient_name="Yamada^Tarou=山田^太郎")
+    Study.objects.filter(pk=one.pk).update(patient_name_folded="yamada^tarou")
+    assert find(actor, "PatientName", "山田*") == set()
+    import_module("registry.migrations.0005_search_indexes").fold_groups(apps, connection.schema_editor())
+    assert find(actor, "PatientName", "山田*") == {one.pk}
