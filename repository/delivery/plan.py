@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
+
 from access.database import database_now, run_write
 from registry import changes
-from registry.models import Change, ChangeCursor, Study
+from registry.models import Change, ChangeCursor, Instance, Study
 from registry.subscriptions import Wish, find_wishes, rank_priority
 from registry.visibility import instances_of
 from repository.delivery import decide
@@ -12,6 +14,7 @@ from repository.models import Delivery, DeliveryItem
 
 READER = "delivery-plan"
 CHUNK = 50
+ITEMS_AT_ONCE = 500
 DEADLINES = {
     "urgent": timedelta(hours=1),
     "normal": timedelta(hours=24),
@@ -56,6 +59,8 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
     for change in read:
         if change.kind == "study_quiet":
             priorities |= _plan_study(change)
+        elif change.kind == "instances_removed":
+            _forget_removed(change)
     return priorities
 
 
@@ -67,6 +72,27 @@ def _plan_study(change: Change) -> set[str]:
     generation = int(change.detail["generation"])
     wishes = find_wishes(study)
     return {wish.priority for wish in wishes if _plan_delivery(study, wish, generation, now)}
+
+
+def _forget_removed(change: Change) -> None:
+    """Take what was removed out of the deliveries that were not begun; one that has nothing left is withdrawn.
+
+    A worker that is sending looks again before each request.
+    """
+    waiting = DeliveryItem.objects.filter(
+        delivery__study__study_instance_uid=change.study_instance_uid,
+        delivery__state__in=UNBEGUN,
+        state__in=(DeliveryItem.WAITING, DeliveryItem.FAILED),
+    )
+    there = Instance.objects.filter(sop_instance_uid=OuterRef("sop_instance_uid"))
+    gone = list(waiting.exclude(Exists(there)).values_list("pk", "delivery_id"))
+    for start in range(0, len(gone), ITEMS_AT_ONCE):
+        pks = [pk for pk, _ in gone[start : start + ITEMS_AT_ONCE]]
+        DeliveryItem.objects.filter(pk__in=pks).update(state=DeliveryItem.GONE)
+    for delivery_id in sorted({delivery_id for _, delivery_id in gone}):
+        if not DeliveryItem.objects.filter(delivery=delivery_id).exclude(state=DeliveryItem.GONE).exists():
+            rows = Delivery.objects.filter(pk=delivery_id, state__in=UNBEGUN)
+            rows.update(state=Delivery.WITHDRAWN, reason_code="removed", reason="")
 
 
 def _plan_delivery(study: Study, wish: Wish, generation: int, now: datetime) -> bool:

@@ -128,6 +128,7 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
             if number:
                 _check_allowed(_read_delivery(lease))
                 leases.renew(lease)
+                batch = _read_again(lease, delivery, batch, source)
             unanswered |= _send_batch(_Progress(lease, is_stopping), connection, batch, source)
     finally:
         connection.close()
@@ -177,6 +178,8 @@ def _read_delivery(lease: Lease) -> Delivery:
 
 
 def _check_allowed(delivery: Delivery) -> None:
+    if not delivery.study.number_of_study_related_instances:
+        raise _Stopped(Delivery.WITHDRAWN, "removed")
     if not is_still_wanted(delivery.subscription_ids):
         raise _Stopped(Delivery.WITHDRAWN, "subscription_ended")
     obstacle = find_obstacle(delivery.study, delivery.destination)
@@ -186,7 +189,15 @@ def _check_allowed(delivery: Delivery) -> None:
 
 def _read_waiting(lease: Lease, delivery: Delivery, source: Source[Any]) -> list[Any]:
     items = DeliveryItem.objects.filter(delivery=delivery, state=DeliveryItem.WAITING)
-    wanted = set(items.values_list("sop_instance_uid", flat=True))
+    return _find_wanted(lease, delivery, set(items.values_list("sop_instance_uid", flat=True)), source)
+
+
+def _read_again(lease: Lease, delivery: Delivery, batch: list[Any], source: Source[Any]) -> list[Any]:
+    """Look where the instances of a batch lie now: some may have been removed or moved since the first request."""
+    return _find_wanted(lease, delivery, {i.sop_instance_uid for i in batch}, source)
+
+
+def _find_wanted(lease: Lease, delivery: Delivery, wanted: set[str], source: Source[Any]) -> list[Any]:
     found = [i for i in _list_instances(delivery.study, source) if i.sop_instance_uid in wanted]
     gone = wanted - {i.sop_instance_uid for i in found}
     if gone:
@@ -206,6 +217,8 @@ def _send_batch(
 ) -> set[str]:
     """Send one request and record its answer; returns the instances the receiver had no room for."""
     release()
+    if not batch:
+        return set()
     files = [stow_rs.File(i.sop_instance_uid, partial(source.stream_file, i)) for i in batch]
     answer = stow_rs.store(
         connection,
