@@ -162,8 +162,12 @@ def _build_header(
 ) -> Header:
     sop_class_uid = read_uid(attributes, "00080016", "SOP Class UID", findings)
     instance_uid = read_uid(attributes, "00080018", "SOP Instance UID", findings)
-    study_uid = read_uid(attributes, "0020000D", "Study Instance UID", findings)
-    series_uid = read_uid(attributes, "0020000E", "Series Instance UID", findings)
+    try:
+        study_uid = read_uid(attributes, "0020000D", "Study Instance UID", findings)
+        series_uid = read_uid(attributes, "0020000E", "Series Instance UID", findings)
+    except Part10Error as error:
+        error.sop_class_uid, error.sop_instance_uid = sop_class_uid, instance_uid
+        raise
     check_meta(meta, sop_class_uid, instance_uid, findings)
     check_distinct({"Study": study_uid, "Series": series_uid, "SOP": instance_uid}, findings)
     check_plausibility(attributes, findings.pixel, transfer_syntax_uid, findings)

@@ -8,6 +8,7 @@ Standard: PS3.18 10.5, PS3.18 Annex I.2
 
 import hashlib
 import mmap
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,7 @@ from repository.store_result import (
 
 BUFFER_BYTES = 2 << 20
 PREAMBLE_BYTES = 128
+_UID = re.compile(r"[0-9.]{1,64}")
 PATIENT_TAGS = ("00100010", "00100020", "00100021", "00100024", "00100030", "00100040")
 
 
@@ -104,9 +106,9 @@ def store(
 
 
 def _take_part(request: _Request, number: int, part: Part) -> PartResult:
-    chunks = part.chunks()
-    head, is_whole = _buffer(chunks)
     try:
+        chunks = part.chunks()
+        head, is_whole = _buffer(chunks)
         if is_whole:
             return _take_small(request, number, head)
         study_instance_uid = peek_study_instance_uid(head)
@@ -114,7 +116,9 @@ def _take_part(request: _Request, number: int, part: Part) -> PartResult:
             return _take_scratch(request, number, head, chunks)
         return _take_large(request, number, study_instance_uid, head, chunks)
     except Part10Error as error:
-        return PartResult(number, failure_reason=error.failure_reason, comment=str(error))
+        named = (error.sop_class_uid, error.sop_instance_uid)
+        known = named if all(map(_UID.fullmatch, named)) else ("", "")
+        return PartResult(number, *known, failure_reason=error.failure_reason, comment=str(error))
 
 
 def _buffer(chunks: Iterator[bytes | memoryview]) -> tuple[bytes, bool]:

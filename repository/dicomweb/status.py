@@ -44,6 +44,10 @@ from repository.transcode import InflatedTooLarge, NativeTooLarge, UnsupportedCo
 log = logging.getLogger(__name__)
 
 
+class MalformedStoreBody(ValueError):
+    """The body of a Store request is of a type that is taken, and cannot be read as that."""
+
+
 class UnsupportedMediaType(ValueError):
     """The request body is of a type that this door does not take."""
 
@@ -86,6 +90,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (MalformedMultipart, 400),
     (MalformedDicomXml, 400),
     (MalformedMediaType, 400),
+    (MalformedStoreBody, 400),
     (TruncatedBody, 400),
     (InvalidContentLength, 400),
     (BodyTooLarge, 413),

@@ -4,16 +4,17 @@ Standard: PS3.18 10.5
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 
 from access.actor import Actor
-from registry.wire.media_types import Choice, negotiate, parse_media_type
-from registry.wire.multipart_related import MultipartReader, boundary_of
-from registry.wire.request_body import RequestBody, TruncatedBody
+from registry.wire.media_types import Choice, negotiate
+from registry.wire.request_body import RequestBody
 from repository.dicomweb.admission import admitted_upload
 from repository.dicomweb.base_url import dicomweb_base
-from repository.dicomweb.status import UnsupportedMediaType, problem, require
+from repository.dicomweb.status import problem, require
+from repository.dicomweb.store_bodies import kind_of, read_parts
 from repository.dicomweb.store_response import (
     ANSWERS,
     build_store_response,
@@ -24,38 +25,29 @@ from repository.dicomweb.store_response import (
 from repository.store import Part, store
 from repository.store_result import PartResult
 
-DICOM = "application/dicom"
-READ_BYTES = 256 * 1024
-
-
-class SinglePart:
-    """A body that is one PS3.10 file."""
-
-    def __init__(self, body: RequestBody) -> None:
-        self._body = body
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the body; what arrived is checked against what was announced."""
-        while piece := self._body.read(READ_BYTES):
-            yield piece
-        self._body.verify_length()
-        if not self._body.received_bytes:
-            raise TruncatedBody("the body is empty; send one PS3.10 file")
-
 
 def store_instances(request: HttpRequest, actor: Actor, study: str | None = None) -> HttpResponse:
     """Store the instances in the body, of the one study in the path where it is given."""
     require(actor, "store")
-    choice: Choice = negotiate(request.GET.get("accept"), request.headers.get("Accept"), ANSWERS)
+    choice = negotiate(request.GET.get("accept"), request.headers.get("Accept"), ANSWERS)
     content_type = request.META.get("CONTENT_TYPE", "")
-    kind = _kind_of(content_type)
+    kind = kind_of(content_type, request.headers.get("Content-Encoding", ""))
+    base = dicomweb_base(request)
+    file_names: list[str] = []
     with admitted_upload(actor):
-        body = RequestBody(request.META)
-        parts = _multipart(body, content_type) if kind == "multipart" else iter([SinglePart(body)])
-        results = store(parts, actor, door="stow", study_in_path=study)
+        parts = read_parts(kind, RequestBody(request.META), content_type, f"{base}/studies/{study or ''}")
+        results = store(_note_names(parts, file_names), actor, door="stow", study_in_path=study)
     if not results:
         return problem(400, "the body holds no part; send at least one instance")
-    return _answer(results, dicomweb_base(request), choice)
+    named = [replace(r, file_name=n) for r, n in zip(results, file_names, strict=True)]
+    return _answer(named, base, choice)
+
+
+def _note_names(parts: Iterator[Part], file_names: list[str]) -> Iterator[Part]:
+    """Pass the parts on and remember what the sender called them, "" for those without a name."""
+    for part in parts:
+        file_names.append(getattr(part, "file_name", ""))
+        yield part
 
 
 def _answer(results: Sequence[PartResult], base: str, choice: Choice) -> HttpResponse:
@@ -66,25 +58,3 @@ def _answer(results: Sequence[PartResult], base: str, choice: Choice) -> HttpRes
     if warning:
         response["Warning"] = warning
     return response
-
-
-def _kind_of(content_type: str) -> str:
-    if not content_type:
-        raise UnsupportedMediaType(f'no Content-Type; send multipart/related; type="{DICOM}" or {DICOM}')
-    media_type = parse_media_type(content_type)
-    if media_type.name == DICOM:
-        return "single"
-    types = media_type.values_of("type")
-    if media_type.name == "multipart/related" and (not types or types[0].lower() == DICOM):
-        return "multipart"
-    raise UnsupportedMediaType(
-        f'Content-Type {content_type[:100]} is not taken; send multipart/related; type="{DICOM}" or {DICOM}'
-    )
-
-
-def _multipart(body: RequestBody, content_type: str) -> Iterator[Part]:
-    reader = MultipartReader(body.read, boundary_of(content_type))
-    yield from reader
-    if not reader.complete:
-        raise TruncatedBody("the body ended before its closing delimiter; nothing was kept")
-    body.verify_length()

@@ -10,9 +10,14 @@ TRANSFER_SYNTAX_NOT_SUPPORTED = 0xC122
 
 
 class Part10Error(ValueError):
-    """A file that cannot be stored. The message is for the sender; `failure_reason` goes into (0008,1197)."""
+    """A file that cannot be stored. The message is for the sender; `failure_reason` goes into (0008,1197).
+
+    `sop_class_uid` and `sop_instance_uid` are given where the file says them all the same.
+    """
 
     failure_reason = CANNOT_UNDERSTAND
+    sop_class_uid = ""
+    sop_instance_uid = ""
 
 
 class NotPart10(Part10Error):
