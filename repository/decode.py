@@ -52,6 +52,11 @@ DECODABLE_SYNTAXES: Final = (
 )
 """Transfer syntaxes whose frames `decode_frame` reads."""
 
+_LOSSY = _JPEG_LOSSY | {_JPEG + "81", _JPEG + "91", _JPEG + "203"}
+
+SLOW_SYNTAXES: Final = _JPEG_2000 | _JPEG_LS
+"""Transfer syntaxes that take longer to decode than a frame takes to write to a file and read back."""
+
 _GUARDED = DECODABLE_SYNTAXES - NATIVE_SYNTAXES - {DEFLATED_IMAGE_FRAME, ENCAPSULATED_UNCOMPRESSED}
 
 _RLE_SLACK_BYTES = 64 * 1024
@@ -109,7 +114,10 @@ def decode_here(raw: bytes, description: PixelDescription, *, bit_offset: int = 
     if decode is _decode_native:
         return _decode_native(raw, description, bit_offset)
     try:
-        return decode(raw, description)
+        frame = decode(raw, description)
+        return (
+            _clip_to_stored_bits(frame, description) if description.transfer_syntax_uid in _LOSSY else frame
+        )
     except (UnreadableCodestream, RuntimeError, ValueError, zlib.error, MemoryError) as error:
         if isinstance(error, UndecodableFrame):
             raise
@@ -301,6 +309,20 @@ def _fit(decoded: Frame, description: PixelDescription, sign_bits: int) -> Frame
     extended <<= missing_bits
     extended >>= missing_bits
     return extended
+
+
+def _clip_to_stored_bits(frame: Frame, description: PixelDescription) -> Frame:
+    """Bring values that lossy compression pushed over the ends of the range back to the ends.
+
+    Codestreams may have more bits than are stored; cut off, a white a little too bright would turn black.
+    """
+    bits = description.bits_stored
+    if bits == description.bits_allocated:
+        return frame
+    is_signed = description.pixel_representation == 1
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
+    clipped: Frame = np.clip(frame, low, high)
+    return clipped
 
 
 def _check_codestream(header: Codestream, description: PixelDescription) -> None:

@@ -4,10 +4,12 @@ Standard: PS3.18 10.4.1.1.6
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
-from repository.decode import NATIVE_SYNTAXES
+from repository import rendition_cache
+from repository.decode import NATIVE_SYNTAXES, SLOW_SYNTAXES
 from repository.encode import LOSSLESS_TARGETS, LOSSY_TARGETS
 from repository.frame_conversion import (
     UnsupportedConversion,
@@ -138,8 +140,32 @@ def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str)
     description = None if target == item.transfer_syntax_uid else _describe_frames(item)
     with open_pack(item) as pack:
         for frame_number in frame_numbers:
-            raw = read_frame(pack, item, table, frame_number)
-            yield raw if description is None else convert_frame(raw, description, target)
+            read = partial(read_frame, pack, item, table, frame_number)
+            yield read() if description is None else _convert(read, item, frame_number, description, target)
+
+
+def _convert(
+    read: Callable[[], bytes],
+    item: StoredInstance,
+    frame_number: int,
+    description: PixelDescription,
+    target: str,
+) -> bytes:
+    """Convert a frame, or find it converted before."""
+    key = _name_rendition(item, frame_number, target)
+    if not key:
+        return convert_frame(read(), description, target)
+    frame = rendition_cache.find(key)
+    if frame is None:
+        frame = convert_frame(read(), description, target)
+        rendition_cache.keep(key, frame)
+    return frame
+
+
+def _name_rendition(item: StoredInstance, frame_number: int, target: str) -> str:
+    """Return the name under which a converted frame is kept; empty where making it costs no more than keeping it."""
+    is_slow = target not in NATIVE_SYNTAXES or item.transfer_syntax_uid in SLOW_SYNTAXES
+    return rendition_cache.make_key(item.sha256, "frame", frame_number, target) if is_slow else ""
 
 
 def read_frame_to_decode(item: StoredInstance, frame_number: int) -> tuple[bytes, PixelDescription, Json]:
