@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from repository.render_levels import render_levels
 from repository.rendering_parameters import (
     DEFAULT_QUALITY,
     InvalidRenderingParameter,
+    Region,
     Rendering,
     Viewport,
     Window,
@@ -103,7 +105,8 @@ def render_picture(
             window=rendering.window,
             read_bulk=read_bulk,
         )
-        picture = _place(levels, _find_pixel_ratio(attributes, frame_index), rendering.viewport)
+        ratio = _find_pixel_ratio(attributes, frame_index)
+        picture = _place(_cut(levels, rendering.region), ratio, rendering.viewport)
     else:
         picture = render_presented(
             frame,
@@ -112,9 +115,11 @@ def render_picture(
             state,
             sop_instance_uid=sop_instance_uid,
             frame_index=frame_index,
-            viewport=rendering.viewport,
+            viewport=rendering.viewport if rendering.region is None else None,
             read_bulk=read_bulk,
         )
+        if rendering.region is not None:
+            picture = _place(_cut(picture, rendering.region), 1.0, rendering.viewport)
     profile = None
     if rendering.icc_profile is not None:
         source = _read_profile(attributes if state is None else {**attributes, **state}, read_bulk)
@@ -199,6 +204,17 @@ def _read_profile(attributes: Attributes, read_bulk: ReadBulk | None) -> bytes |
             if "BulkDataURI" in element and read_bulk is not None:
                 return read_bulk(path + _ICC_PROFILE)
     return None
+
+
+def _cut(picture: Picture, region: Region | None) -> Picture:
+    """Return the pixels that a region touches, at least one."""
+    if region is None:
+        return picture
+    rows, columns = picture.shape[:2]
+    left, top = min(int(region.left * columns), columns - 1), min(int(region.top * rows), rows - 1)
+    right = max(left + 1, math.ceil(region.right * columns))
+    bottom = max(top + 1, math.ceil(region.bottom * rows))
+    return np.ascontiguousarray(picture[top:bottom, left:right])
 
 
 def _place(picture: npt.NDArray[np.uint8], ratio: float, viewport: Viewport | None) -> npt.NDArray[np.uint8]:

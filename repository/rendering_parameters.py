@@ -58,6 +58,19 @@ class Viewport:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """The part of a picture to show, as fractions of its width and height: 0,0 is top left, 1,1 bottom right.
+
+    Standard: PS3.18 9.5.1.2.5
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """All that decides how an image is shown, beside the image.
 
@@ -67,6 +80,8 @@ class Rendering:
         Which of `ANNOTATIONS` is burned into the picture.
     unknown_annotations
         Keywords that were asked for and mean nothing here.
+    region
+        What is cut out before the viewport is filled.
 
     Standard: PS3.18 8.3.5.1
     """
@@ -77,6 +92,7 @@ class Rendering:
     icc_profile: str | None = None
     annotations: tuple[str, ...] = ()
     unknown_annotations: tuple[str, ...] = ()
+    region: Region | None = None
 
 
 def read_rendering(query: Mapping[str, Sequence[str]]) -> Rendering:
