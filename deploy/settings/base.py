@@ -134,6 +134,12 @@ REST_FRAMEWORK = {
 # The base of every URL in an answer; empty means the address under which the request came, if that
 # host is allowed. Set it whenever a proxy stands in front.
 PUBLIC_BASE_URL = os.environ.get("SAMSYN_PUBLIC_BASE_URL", "").rstrip("/")
+# Addresses and networks of proxies whose Forwarded and X-Forwarded-Proto, -Host and -Prefix are believed.
+TRUSTED_PROXIES = tuple(p for p in os.environ.get("SAMSYN_TRUSTED_PROXIES", "").split(",") if p)
+# BulkDataURIs in metadata without scheme and host, for clients that resolve them against the server.
+RELATIVE_BULK_DATA_URIS = os.environ.get("SAMSYN_BULK_DATA_URIS", "absolute") == "relative"
+# Origins of viewers whose scripts may call the APIs, such as https://viewer.example.org.
+CORS_ORIGINS = frozenset(o for o in os.environ.get("SAMSYN_CORS_ORIGINS", "").split(",") if o)
 # Pictures and converted frames that are kept to be sent again, on the disk of spool/; 0 keeps none.
 RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512")) << 20
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))

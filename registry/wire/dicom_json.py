@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 _MARK = b'"BulkDataURI":"'
 _RELATIVE = _MARK + b"/"
+_BETWEEN = b",\n"
 
 
 def build_bulk_data_prefix(base_path: str, study_uid: str, series_uid: str, instance_uid: str) -> str:
@@ -52,6 +53,21 @@ def stream_absolute_bulk_data_uris(pieces: Iterable[bytes], origin: str) -> Iter
         yield data[:end].replace(_RELATIVE, absolute)
         held = data[end:]
     yield held
+
+
+def split_documents(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the objects of a JSON array that comes in pieces, cut anywhere; one is in memory at a time.
+
+    Line feeds must stand between the objects and nowhere else, as in metadata documents: `,` and a line feed.
+    """
+    held = b""
+    for piece in pieces:
+        *whole, held = (held + piece).split(_BETWEEN)
+        for document in whole:
+            yield document.removeprefix(b"[")
+    last = held.removeprefix(b"[").removesuffix(b"]")
+    if last:
+        yield last
 
 
 def _absolute(origin: str) -> bytes:

@@ -23,6 +23,7 @@ from repository.retrieve import StoredInstance
 
 DICOM = "application/dicom"
 OCTET_STREAM = "application/octet-stream"
+ZIP = "application/zip"
 BLOCK_BYTES = 256 * 1024
 TRANSFER_BYTES = 8 << 20  # what is larger holds its thread as long as a multi-instance answer does
 SHORT_BYTES = 1 << 20  # what is shorter is sent at once

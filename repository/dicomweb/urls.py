@@ -7,7 +7,17 @@ from functools import partial
 
 from django.urls import URLPattern, path
 
-from repository.dicomweb import bulk_data, commitment, delete, frames, qido, rendered, stow, wado
+from repository.dicomweb import (
+    bulk_data,
+    delete,
+    frames,
+    metadata,
+    qido,
+    rendered,
+    stow,
+    thumbnail,
+    wado,
+)
 from repository.dicomweb.status import answer_unknown_path, dicomweb_view
 from repository.stored_bulk import PIXEL_PATHS
 
@@ -31,23 +41,21 @@ urlpatterns: list[URLPattern] = [
         STUDY,
         dicomweb_view(GET=wado.retrieve_instances, POST=stow.store_instances, DELETE=delete.delete_instances),
     ),
-    path(f"{STUDY}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{STUDY}/metadata", dicomweb_view(GET=metadata.retrieve_metadata)),
     path(f"{STUDY}/bulkdata", dicomweb_view(GET=bulk_data.retrieve_bulk_data)),
     path(f"{STUDY}/pixeldata", dicomweb_view(GET=retrieve_pixel_data)),
     path(f"{STUDY}/series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path(f"{STUDY}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
     path(SERIES, dicomweb_view(GET=wado.retrieve_instances, DELETE=delete.delete_instances)),
-    path(f"{SERIES}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{SERIES}/metadata", dicomweb_view(GET=metadata.retrieve_metadata)),
     path(f"{SERIES}/bulkdata", dicomweb_view(GET=bulk_data.retrieve_bulk_data)),
     path(f"{SERIES}/pixeldata", dicomweb_view(GET=retrieve_pixel_data)),
     path(f"{SERIES}/instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
     path(INSTANCE, dicomweb_view(GET=wado.retrieve_instances, DELETE=delete.delete_instances)),
-    path(f"{INSTANCE}/metadata", dicomweb_view(GET=wado.retrieve_metadata)),
+    path(f"{INSTANCE}/metadata", dicomweb_view(GET=metadata.retrieve_metadata)),
     path(f"{INSTANCE}/bulkdata", dicomweb_view(GET=bulk_data.retrieve_bulk_data)),
     path(f"{INSTANCE}/pixeldata", dicomweb_view(GET=retrieve_pixel_data)),
-    path(f"{INSTANCE}/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
     path(f"{INSTANCE}/frames/<str:frames>", dicomweb_view(GET=frames.retrieve_frames)),
-    path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb_view(GET=rendered.retrieve_rendered)),
     path(f"{INSTANCE}/bulkdata/<path:path>", dicomweb_view(GET=bulk_data.retrieve_bulk_value)),
     *(
         path(f"{level}/reject/<str:code>", dicomweb_view(POST=delete.reject_instances))
@@ -56,6 +64,14 @@ urlpatterns: list[URLPattern] = [
     path(
         "commitment-requests/<str:transaction>",
         dicomweb_view(POST=commitment.commit_instances, GET=commitment.check_result),
+    ),
+    *(
+        path(f"{level}/rendered", dicomweb_view(GET=rendered.retrieve_rendered))
+        for level in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/<str:frames>")
+    ),
+    *(
+        path(f"{level}/thumbnail", dicomweb_view(GET=thumbnail.retrieve_thumbnail))
+        for level in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/<str:frames>")
     ),
     path("<path:path>", answer_unknown_path),
 ]

@@ -1,4 +1,4 @@
-"""WADO-RS: study, series, instance and their metadata.
+"""WADO-RS: the files of a study, a series or an instance.
 
 Standard: PS3.18 10.4
 """
@@ -6,16 +6,18 @@ Standard: PS3.18 10.4
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
 from access.actor import Actor
-from registry.wire.dicom_json import absolute_bulk_data_uris, stream_absolute_bulk_data_uris
 from registry.wire.media_types import Offer
-from repository import metadata, retrieve, stored_bulk
+from registry.wire.zip_archive import ZippedFile, stream_zip
+from repository import retrieve, stored_bulk
 from repository.dicomweb import bulk_data
 from repository.dicomweb.answers import (
     DICOM,
     OCTET_STREAM,
+    PRIVATE,
+    ZIP,
     Item,
     admitted,
     answer_item,
@@ -23,16 +25,18 @@ from repository.dicomweb.answers import (
     count_instances,
     instance_url,
     negotiate_for,
+    not_modified,
     permitted,
-    permitted_documents,
     start,
+    stream,
 )
-from repository.dicomweb.base_url import dicomweb_base, origin_of
+from repository.dicomweb.base_url import dicomweb_base
+from repository.dicomweb.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb.offers import instance_syntaxes
 from repository.retrieve import DEFAULT, StoredInstance
 
-JSON_OFFERS = (Offer("application/dicom+json"), Offer("application/json"))
-METADATA = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
+MAX_EXPANSION = 50
+"""How much longer a file may become that is decoded: above the usual, so that sizes have room."""
 
 
 def retrieve_instances(
@@ -45,6 +49,9 @@ def retrieve_instances(
         return bulk_data.answer_bulk_data(request, actor, items, single=False)
     targets = [retrieve.syntax_to_send(item, choice.transfer_syntax) for item in items]
     count_instances(actor, study, items)
+    if choice.offer.media_type == ZIP:
+        level = "instance" if instance else "series" if series else "study"
+        return _answer_zip(request, actor, items, targets, f"{level}.zip")
     if not choice.offer.multipart:
         return answer_item(request, actor, _make_item(items[0], targets[0]), items[0].length)
     base = dicomweb_base(request)
@@ -65,7 +72,35 @@ def _list_offers(items: Sequence[StoredInstance], *, single: bool) -> list[Offer
     """
     syntaxes = instance_syntaxes(items)
     offers = [Offer(DICOM, True, syntaxes, DEFAULT), Offer(OCTET_STREAM, True, syntaxes, DEFAULT)]
-    return [*offers, Offer(DICOM, False, syntaxes, DEFAULT)] if single else offers
+    if single:
+        offers.append(Offer(DICOM, False, syntaxes, DEFAULT))
+    return [*offers, Offer(ZIP, False, syntaxes, DEFAULT)]
+
+
+def _answer_zip(
+    request: HttpRequest, actor: Actor, items: Sequence[StoredInstance], targets: Sequence[str], name: str
+) -> HttpResponseBase:
+    """Answer with an archive; names in it are numbers: of the series and of the instance, as they come.
+
+    Standard: PS3.10 8.5, PS3.12 V
+    """
+    facts = (fact for item, target in zip(items, targets, strict=True) for fact in _facts_of(item, target))
+    tag = make_tag((b"zip", *facts), weak=True)
+    check_if_match(request, tag)
+    headers = {**PRIVATE, "ETag": tag, "Content-Disposition": f'attachment; filename="{name}"'}
+    if is_not_modified(request, tag):
+        return not_modified(headers)
+    body = start(stream_zip(_name_files(items, targets)))
+    return stream(body, ZIP, actor=admitted(actor, items), headers=headers)
+
+
+def _name_files(items: Sequence[StoredInstance], targets: Sequence[str]) -> Iterator[ZippedFile]:
+    numbers: dict[str, int] = {}
+    files = retrieve.stream_files(items, targets)
+    for index, (item, target, file) in enumerate(zip(items, targets, files, strict=True), start=1):
+        series = numbers.setdefault(item.series_instance_uid, len(numbers) + 1)
+        expected = item.length if target == item.transfer_syntax_uid else item.length * MAX_EXPANSION
+        yield ZippedFile(f"S{series:05}/I{index:06}.dcm", expected, file)
 
 
 def _make_item(item: StoredInstance, target: str) -> Item:
@@ -84,36 +119,3 @@ def _facts_of(item: StoredInstance, target: str) -> tuple[bytes, ...]:
 
 def _pass_on(pieces: Iterator[bytes], *_: int) -> Iterator[bytes]:
     return pieces
-
-
-def retrieve_metadata(
-    request: HttpRequest, actor: Actor, study: str, series: str | None = None, instance: str | None = None
-) -> HttpResponseBase:
-    """Answer with the DICOM JSON of a study, series or instance."""
-    choice = negotiate_for(request, JSON_OFFERS)
-    origin = origin_of(request)
-    if instance is not None:
-        _, [item] = permitted(actor, study, series, instance)
-        document = absolute_bulk_data_uris(retrieve.read_document(item), origin)
-        body = b"[" + document + b"]"
-        return HttpResponse(body, content_type=choice.offer.media_type, headers=METADATA)
-    plans = permitted_documents(actor, study, series)
-    if _takes_zstd(request) and all(plan.is_whole for plan in plans):
-        pieces = start(metadata.stream_compressed(plans))
-        headers = {**METADATA, "Content-Encoding": "zstd"}
-    else:
-        pieces = start(stream_absolute_bulk_data_uris(metadata.stream_plain(plans), origin))
-        headers = METADATA
-    return StreamingHttpResponse(pieces, content_type=choice.offer.media_type, headers=headers)
-
-
-def _takes_zstd(request: HttpRequest) -> bool:
-    """Tell whether the client names zstd itself; `*` is no promise that it can read it.
-
-    Standard: RFC 9110 12.5.3
-    """
-    for offer in request.META.get("HTTP_ACCEPT_ENCODING", "").lower().split(","):
-        name, _, weight = offer.replace(" ", "").partition(";q=")
-        if name == "zstd":
-            return not weight or weight.strip("0.") != ""
-    return False
