@@ -69,7 +69,8 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
     study, is_new = _find_or_create_study(pack, number, department)
     if department is not None and study.custodian_id == department.pk:
         study.custodian = department
-    refusal = None if is_new else _refusal(study, pack.study, number, department)
+    is_emptied = not is_new and not study.number_of_study_related_instances
+    refusal = None if is_new else _refusal(study, pack.study, number, department, is_emptied=is_emptied)
     if refusal is not None:
         if refusal is Outcome.OTHER_PATIENT:
             _note_strangers(study, len(_all(pack, refusal)) + pack.strangers, pack, department)
@@ -82,6 +83,8 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
     if is_new and not stored:  # all of it is known elsewhere: no empty study stays behind
         study.delete()
         return Registration(outcomes, None, None, in_conflict=False)
+    if is_emptied and stored:
+        _begin_again(study, pack, number)
     if stored < len(outcomes) if is_new else stored:  # a new study was written as it is with all of the pack
         _complete_study(study, pack, stored)
     if stored:
@@ -145,11 +148,18 @@ def _create_study(
 
 
 def _refusal(
-    study: Study, facts: StudyFacts, number: identity.PatientNumber, department: Department | None
+    study: Study,
+    facts: StudyFacts,
+    number: identity.PatientNumber,
+    department: Department | None,
+    *,
+    is_emptied: bool,
 ) -> Outcome | None:
     custodian = study.custodian
     if department and custodian and custodian.unit.provider_id != department.unit.provider_id:
         return Outcome.NOT_CUSTODIAN
+    if is_emptied:  # nothing in it says whose study it is
+        return None
     if (number.value, number.issuer) == (study.patient_id_normal, study.issuer_of_patient_id):
         if number.value:
             return None
@@ -197,6 +207,23 @@ def _close_on_disagreement(
     Conflict.objects.create(
         kind="demographics", study=study, department=department, detail={"differs": differing}
     )
+
+
+def _begin_again(study: Study, pack: ReceivedPack, number: identity.PatientNumber) -> None:
+    """Let a study of which everything was removed say of itself what the pack says, also of another patient.
+
+    What was removed stays with the patient it was of: it is not restored into a study of somebody else.
+    """
+    for column, value in values_of(pack.study).items():
+        setattr(study, column, value)
+    study.issuer_of_patient_id = number.issuer
+    study.patient_id_normal = number.value
+    study.person = identity.find_or_create_patient(number, pack.study.demographics)
+    study.in_conflict = not number.value
+    study.sop_classes_in_study = []
+    update(study, ("person", "patient_id_normal", "in_conflict"))
+    open_conflicts = Conflict.objects.filter(study=study, resolved_at=None)
+    open_conflicts.update(resolved_at=pack.received_at, resolved_by="everything was removed")
 
 
 def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:

@@ -147,8 +147,12 @@ def _create_series(study: Study, facts: SeriesFacts, count: int) -> Series:
 
 
 def _complete_series(series: Series, study: Study, facts: SeriesFacts, added: int) -> None:
+    if series.number_of_series_related_instances:
+        fill_blanks(series, facts)
+    else:  # everything was removed: it says of itself what comes now
+        for column, value in values_of(facts).items():
+            setattr(series, column, value)
     series.number_of_series_related_instances += added
-    fill_blanks(series, facts)
     _derive(series, study)
     update(series, _SERIES_COLUMNS)
 

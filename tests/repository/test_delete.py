@@ -300,3 +300,34 @@ def test_a_series_of_no_name_keeps_its_home(keeper, vendor, department):
     assert remove(keeper, f"{path}/series/{series.series_instance_uid}/instances/{uid}").status_code == 204
     assert [home.modality for home in Home.objects.all()] == [""]
     assert len(rows(vendor, "/instances")) == 1
+
+
+def test_an_emptied_study_takes_what_is_sent_next_also_of_another_patient(keeper, vendor, foreigner, study):
+    remove(keeper, study.study)
+    series = study.series.rsplit("/", 1)[1]
+    right = dicom.StudyFacts(
+        study_instance_uid=study.uid,
+        patient_id="199001012385",
+        patient_name="Testsson^Test",
+        patient_birth_date="19900101",
+        study_description="Ny",
+    )
+    assert foreigner.store(dicom.make_ct(right)).status_code == 409
+    assert vendor.get(study.study).status_code == 410
+    assert vendor.store(dicom.make_ct(right, series_instance_uid=series)).status_code == 200
+    [row] = rows(vendor, "/studies?PatientID=199001012385")
+    assert row["00100010"]["Value"] == [{"Alphabetic": "Testsson^Test"}]
+    assert row["00081030"]["Value"] == ["Ny"]
+    assert (row["00201206"]["Value"], row["00201208"]["Value"]) == ([1], [1])
+    assert rows(vendor, f"/studies?PatientID={dicom.PERSONAL_NUMBER}") == []
+    with pytest.raises(UnrecoverableRemoval, match="another patient"):
+        restore(make_region_actor(), RemovedInstance.objects.earliest("pk").removal_id, door="command")
+
+
+def test_refused_instances_do_not_make_an_emptied_study_anothers(keeper, vendor, study):
+    send_rejection(keeper, study.study, "113038%5EDCM")
+    received = dcmread(io.BytesIO(study.ct[0]))
+    other = dicom.StudyFacts(study_instance_uid=study.uid, patient_id="199001012385")
+    assert vendor.store(dicom.make_ct(other, sop_instance_uid=received.SOPInstanceUID)).status_code == 409
+    restore(make_region_actor(), RemovedInstance.objects.earliest("pk").removal_id, door="command")
+    assert vendor.get(study.study).status_code == 200
