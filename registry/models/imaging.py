@@ -1,7 +1,8 @@
 """Study > series > instance, the segment they are read in, and where a study is at home.
 
 Columns are DICOM keywords in snake case and hold the attribute's text as DICOM writes it (dates
-`YYYYMMDD`), so that comparison and order are those of the standard.
+`YYYYMMDD`), so that comparison and order are those of the standard. A foreign key that begins another
+index, or by which nobody looks, has none of its own: every index is a page to write for each store.
 """
 
 from django.db import models
@@ -16,7 +17,7 @@ class Study(models.Model):
 
     study_instance_uid = models.CharField(max_length=64, unique=True)
     person = models.ForeignKey(Patient, models.PROTECT, related_name="studies")
-    custodian = models.ForeignKey(Department, models.PROTECT, related_name="+", null=True)
+    custodian = models.ForeignKey(Department, models.PROTECT, related_name="+", null=True, db_index=False)
     in_conflict = models.BooleanField(default=False, help_text="Visible to its custodian only")
 
     study_date = models.CharField(max_length=8, blank=True)
@@ -77,7 +78,7 @@ class Series(models.Model):
     """One series of a study."""
 
     series_instance_uid = models.CharField(max_length=64)
-    study = models.ForeignKey(Study, models.CASCADE, related_name="series")
+    study = models.ForeignKey(Study, models.CASCADE, related_name="series", db_index=False)
     modality = models.CharField(max_length=16, blank=True)
     series_number = models.BigIntegerField(null=True)
     series_description = models.CharField(max_length=400, blank=True)
@@ -111,7 +112,7 @@ class Segment(models.Model):
     `metadata` is zstd of the instances' DICOM JSON joined by `,\\n`.
     """
 
-    series = models.ForeignKey(Series, models.CASCADE, related_name="segments")
+    series = models.ForeignKey(Series, models.CASCADE, related_name="segments", db_index=False)
     pack_key = models.CharField(max_length=80, db_index=True)
     metadata = models.BinaryField()
     metadata_instances = models.PositiveIntegerField(help_text="Instances in the document, seen or not")
@@ -162,7 +163,7 @@ class Instance(InstanceColumns):
     """One instance that is there; what was removed is a `RemovedInstance` instead."""
 
     sop_instance_uid = models.CharField(max_length=64, unique=True)
-    series = models.ForeignKey(Series, models.CASCADE, related_name="instances")
+    series = models.ForeignKey(Series, models.CASCADE, related_name="instances", db_index=False)
     segment = models.ForeignKey(Segment, models.PROTECT, related_name="instances")
 
     class Meta:
@@ -178,10 +179,10 @@ class Home(models.Model):
     A study in conflict is at home with its department only: unit and provider stay empty.
     """
 
-    study = models.ForeignKey(Study, models.CASCADE, related_name="homes")
-    department = models.ForeignKey(Department, models.PROTECT, related_name="+")
-    unit = models.ForeignKey(CareUnit, models.PROTECT, related_name="+", null=True)
-    provider = models.ForeignKey(CareProvider, models.PROTECT, related_name="+", null=True)
+    study = models.ForeignKey(Study, models.CASCADE, related_name="homes", db_index=False)
+    department = models.ForeignKey(Department, models.PROTECT, related_name="+", db_index=False)
+    unit = models.ForeignKey(CareUnit, models.PROTECT, related_name="+", null=True, db_index=False)
+    provider = models.ForeignKey(CareProvider, models.PROTECT, related_name="+", null=True, db_index=False)
     modality = models.CharField(max_length=16)
     study_date = models.CharField(max_length=8, blank=True)
     study_time = models.CharField(max_length=16, blank=True)
