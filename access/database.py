@@ -15,7 +15,7 @@ T = TypeVar("T")
 RETRYABLE_SQLSTATES = frozenset({"40P01", "40001"})
 QUERY_CANCELED = "57014"
 MAX_ATTEMPTS = 5
-PROGRESS_OPERATIONS = 20_000
+PROGRESS_OPERATIONS = 5_000
 """Steps of SQLite's machine between two looks at the clock."""
 
 
@@ -118,7 +118,7 @@ def _limit_sqlite(seconds: float) -> Iterator[None]:
 @contextmanager
 def _limit_postgres(seconds: float) -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+        cursor.execute(f"SET statement_timeout = {max(1, int(seconds * 1000))}")
     try:
         yield
     except OperationalError as error:
