@@ -10,6 +10,7 @@ from access.actor import Actor
 from access.database import run_write
 from access.models import CareUnit, Department
 from access.rows import insert
+from registry import changes
 from registry.register import Registration, register
 from repository.models import Pack
 from repository.open_packs import WrittenPack
@@ -83,6 +84,8 @@ def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
         condemned_at=None if state == Pack.LIVE else now,
     )
     if insert(row, unless_known=True):
+        if state == Pack.CONDEMNED:
+            changes.append("packs_condemned", row.study_instance_uid, {"keys": [row.key]})
         return
     if Pack.objects.values_list("state", flat=True).get(key=row.key) != state:
         # The sweep condemned it first: its bytes may be gone.

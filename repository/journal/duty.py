@@ -26,6 +26,7 @@ from repository.objects.selection import open_store
 
 READER = "journal"
 CHANGES_AT_ONCE = 500
+HEAD_ID = 1
 
 
 class JournalIsAhead(RuntimeError):
@@ -105,21 +106,21 @@ def continue_after(files: list[JournalFile]) -> None:
     if not files:
         return
     last = files[-1]
-    JournalHead.objects.all().delete()
-    JournalHead.objects.create(
+    JournalHead(
+        pk=HEAD_ID,
         sequence=last.sequence,
         key=last.key,
         sha256=last.sha256,
         organisation_sha256="",
         written_at=last.written_at,
-    )
+    ).save()
 
 
 def _read_head(now: datetime) -> JournalHead:
     ahead = find_advance(now)
     if ahead is not None:
         raise JournalIsAhead(f"{ahead} tells of what this database never knew: run manage.py rebuild_index")
-    fresh = JournalHead(pk=1, sequence=0, key="", sha256="", organisation_sha256="", written_at=now)
+    fresh = JournalHead(pk=HEAD_ID, sequence=0, key="", sha256="", organisation_sha256="", written_at=now)
     JournalHead.objects.bulk_create([fresh], ignore_conflicts=True)
     ChangeCursor.objects.get_or_create(reader=READER)
     return JournalHead.objects.get()

@@ -49,6 +49,8 @@ def describe_change(change: Change) -> Iterator[Entry]:
         }
     elif change.kind == "packs_condemned":
         yield {"kind": "condemned", **head, "keys": detail["keys"]}
+    elif change.kind == "packs_revived":
+        yield {"kind": "revived", **head, "keys": detail["keys"]}
     elif change.kind == "store" and detail.get("left_out"):
         yield {"kind": "left_out", **head, "pack": detail["pack"], "instances": detail["left_out"]}
 
