@@ -24,15 +24,18 @@ from registry.wire.dicom_xml import MalformedDicomXml
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
+from repository.clinical_document import UnreadableDocument
 from repository.commitment import DuplicateTransaction, UnknownTransaction
 from repository.decode import UndecodableFrame
 from repository.dicomweb.admission import TooManyTransfers
+from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
 from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
 from repository.dicomweb.delete import UnknownRejectionCode
 from repository.explicit import MalformedDataSet
 from repository.file_meta import UnreadableFileMeta
 from repository.frames import FrameOutOfRange
+from repository.guarded_codecs import CodecsBusy
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
 from repository.retrieve import UnknownBulkData
@@ -80,6 +83,8 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (NotAnImage, 406),
     (InvalidImageDescription, 406),
     (FrameTooLarge, 406),
+    (UnreadableDocument, 406),
+    (UnencodableText, 406),
     (BrokenEncapsulation, 406),
     (PreconditionFailed, 412),
     (UnsatisfiableRange, 416),
@@ -96,6 +101,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (BodyTooLarge, 413),
     (UnsupportedMediaType, 415),
     (TooManyTransfers, 503),
+    (CodecsBusy, 503),
     (StorageBusy, 503),
 )
 RETRY_AFTER_S = (2, 8)

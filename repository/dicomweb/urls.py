@@ -16,6 +16,7 @@ from repository.dicomweb import (
     qido,
     rendered,
     stow,
+    thumbnail,
     wado,
 )
 from repository.dicomweb.status import answer_unknown_path, dicomweb_view
@@ -67,6 +68,10 @@ urlpatterns: list[URLPattern] = [
     ),
     *(
         path(f"{level}/rendered", dicomweb_view(GET=rendered.retrieve_rendered))
+        for level in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/<str:frames>")
+    ),
+    *(
+        path(f"{level}/thumbnail", dicomweb_view(GET=thumbnail.retrieve_thumbnail))
         for level in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/<str:frames>")
     ),
     path("<path:path>", answer_unknown_path),
