@@ -319,7 +319,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     elements=st.dictionaries(
         st.sampled_from(["00080005", "00100010", "00280010", "00400275", "7FE00010", "00091001", "0020000D"]),
