@@ -78,7 +78,8 @@ def _compact_all(series_id: int, now: datetime) -> int:
         while compact_series(series_id, now=now) is not None:
             done += 1
     except DamagedSource as error:
-        note_damage(error.pack_key, str(error), error.sop_instance_uid)
+        study = Study.objects.filter(series=series_id).values_list("study_instance_uid", flat=True).first()
+        note_damage(error.pack_key, str(error), error.sop_instance_uid, study or "")
     finally:
         release()
     return done

@@ -7,16 +7,22 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from access.actor import Actor, Scope
 from access.database import run_write
-from registry.models import Change, Instance, Segment, Series
+from registry.models import Change, Instance, Removal, RemovedInstance, Segment, Series, Study
+from registry.remove import Target, delete, restore
 from repository.compaction import compact, plan
 from repository.compaction.compact import compact_series, drop_emptied_segments
 from repository.compaction.copying import DamagedSource, copy_instances
-from repository.models import Pack, SeriesLease
+from repository.compaction.duty import COMPACT_AFTER, compact_quiet
+from repository.delivery.duties import note_quiet_studies
+from repository.models import Damage, Pack, SeriesLease
 from repository.sweep import PACK_GRACE, sweep
 from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
+
+ADMIN = Actor("system", "tool", Scope(region_wide=True), frozenset({"read", "delete", "store"}))
 
 
 def read(response):
@@ -127,6 +133,78 @@ def test_nothing_moves_when_an_instance_went_meanwhile(vendor, series, monkeypat
     assert len(json.loads(read(vendor.get(f"{path}/metadata")))) == 5
 
 
+def test_what_is_past_its_recovery_time_is_erased_and_the_rest_stays_recoverable(
+    vendor, series, objects_root
+):
+    row, path, files = series
+    study = row.study.study_instance_uid
+    uids = list(Instance.objects.order_by("instance_number").values_list("sop_instance_uid", flat=True))
+    removals = [delete(ADMIN, Target(study, row.series_instance_uid, uid), door="test") for uid in uids[:2]]
+    now = timezone.now()
+    Removal.objects.filter(pk=removals[0].pk).update(recoverable_until=now - timedelta(seconds=1))
+    done = compact_series(row.pk)
+    assert (done.instances, done.erased, len(done.condemned)) == (5, 1, 6)
+    states = dict(RemovedInstance.objects.values_list("sop_instance_uid", "state"))
+    assert states == {uids[0]: "erased", uids[1]: "hidden"}
+    assert vendor.get(f"{path}/instances/{uids[1]}").status_code == 410
+    restore(ADMIN, removals[1].pk, door="test")
+    answer = read(vendor.get(f"{path}/instances/{uids[1]}", "application/dicom; transfer-syntax=*"))
+    assert answer[128:] == files[uids[1]][128:]
+    assert uids[1].encode() in read(vendor.get(f"{path}/metadata"))
+    sweep(now=now + PACK_GRACE + timedelta(hours=1))
+    assert len(list(objects_root.rglob("*.pack"))) == 1
+    assert uids[0].encode() not in b"".join(p.read_bytes() for p in objects_root.rglob("*.pack"))
+    drop_emptied_segments(now + timedelta(days=1))
+    assert vendor.get(f"{path}/instances/{uids[0]}").status_code == 410
+
+
+def test_a_series_of_which_all_is_erased_leaves_no_pack(vendor, series, objects_root):
+    row, *_ = series
+    delete(ADMIN, Target(row.study.study_instance_uid), door="test")
+    Removal.objects.update(recoverable_until=timezone.now())
+    assert compact_quiet() == 1
+    assert not Pack.objects.filter(state="live").exists()
+    sweep(now=timezone.now() + PACK_GRACE + timedelta(hours=1))
+    assert list(objects_root.rglob("*.pack")) == []
+    assert compact_quiet() == 0
+
+
+def test_nothing_is_erased_that_is_restored_meanwhile(vendor, series, monkeypatch):
+    row, *_ = series
+    removal = delete(ADMIN, Target(row.study.study_instance_uid), door="test")
+
+    def restore_first(*args):
+        pack = copy_instances(*args)
+        restore(ADMIN, removal.pk, door="test")
+        return pack
+
+    monkeypatch.setattr(compact, "copy_instances", restore_first)
+    assert compact_series(row.pk) is None
+    assert Instance.objects.count() == 6
+    assert Pack.objects.filter(state="live").count() == 6
+
+
+def test_the_duty_takes_studies_that_have_been_quiet_for_a_while(vendor, series):
+    Study.objects.update(quiet_due_at=timezone.now() - timedelta(seconds=1))
+    note_quiet_studies()
+    assert compact_quiet() == 0
+    later = timezone.now() + COMPACT_AFTER + timedelta(minutes=1)
+    assert compact_quiet(now=later) == 1
+    assert compact_quiet(now=later) == 0
+    assert Pack.objects.filter(state="live").count() == 1
+
+
+def test_a_damaged_series_is_noted_by_the_duty_and_others_go_on(vendor, series, objects_root):
+    flip_a_bit(sorted(objects_root.rglob("*.pack"))[2])
+    study, series_uid = dicom.StudyFacts(), dicom.make_uid()
+    for number in range(1, 5):
+        vendor.store(dicom.make_ct(study, series_instance_uid=series_uid, instance_number=number))
+    Study.objects.update(quiet_due_at=timezone.now() - timedelta(seconds=1))
+    note_quiet_studies()
+    assert compact_quiet(after=timedelta(0)) == 1
+    assert Damage.objects.get().study_instance_uid == series[0].study.study_instance_uid
+
+
 def test_a_leased_series_is_left_to_whoever_holds_it(vendor, series):
     row, *_ = series
     later = timezone.now() + timedelta(minutes=5)
@@ -138,10 +216,7 @@ def test_a_leased_series_is_left_to_whoever_holds_it(vendor, series):
 
 def test_a_damaged_source_moves_nothing_and_is_not_tried_again_at_once(vendor, series, objects_root):
     row, *_ = series
-    victim = sorted(objects_root.rglob("*.pack"))[2]
-    data = bytearray(victim.read_bytes())
-    data[len(data) // 2] ^= 1
-    victim.write_bytes(data)
+    flip_a_bit(sorted(objects_root.rglob("*.pack"))[2])
     with pytest.raises(DamagedSource):
         compact_series(row.pk)
     assert Pack.objects.filter(state="live").count() == 6
@@ -166,6 +241,12 @@ def test_a_compacted_pack_without_rows_is_not_adopted_but_removed(vendor, series
     report = sweep(now=timezone.now() + timedelta(days=2))
     assert (len(report.removed_unfinished), report.moved_to_lost) == (1, [])
     assert Instance.objects.filter(segment__pack_key__in=Pack.objects.values("key")).count() == 6
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def crash_at_second_write():
