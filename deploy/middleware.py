@@ -26,7 +26,7 @@ def answer_api_requests(get_response: Handler) -> Handler:
         request.resolver_match = match
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         response.headers["Content-Security-Policy"] = POLICY
-        if not response.streaming:
+        if not response.streaming and response.status_code not in (204, 304):
             response.headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
         return response
 

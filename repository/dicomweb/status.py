@@ -27,6 +27,7 @@ from registry.wire.request_body import BodyTooLarge, InvalidContentLength, Trunc
 from repository.clinical_document import UnreadableDocument
 from repository.commitment import DuplicateTransaction, UnknownTransaction
 from repository.decode import UndecodableFrame
+from repository.dicomweb import capabilities
 from repository.dicomweb.admission import TooManyTransfers
 from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
@@ -112,24 +113,30 @@ View = Callable[..., HttpResponseBase]
 def dicomweb_view(**methods: View) -> View:
     """Make one Django view of a function for each HTTP method, called as `(request, actor, **uids)`.
 
-    Authenticates before anything of the body is read and turns errors into statuses. HEAD is GET.
+    Authenticates before anything of the body is read and turns errors into statuses. HEAD is GET; OPTIONS describes
+    the resource to anybody.
     """
     methods.setdefault("HEAD", methods["GET"]) if "GET" in methods else None
     allow = ", ".join([*sorted(methods), "OPTIONS"])
 
     def view(request: HttpRequest, **uids: Any) -> HttpResponseBase:
         function = methods.get(request.method or "")
-        if function is None:
-            status = 204 if request.method == "OPTIONS" else 405
-            return HttpResponse(status=status, headers={"Allow": allow})
         try:
-            response = function(request, authenticate(request), **uids)
+            if function is not None:
+                response = function(request, authenticate(request), **uids)
+            elif request.method == "OPTIONS":
+                response = capabilities.describe(request)
+                response.headers["Allow"] = allow
+            else:
+                response = problem(405, f"{request.method} is not possible here; possible are {allow}")
+                response.headers["Allow"] = allow
         except Exception as error:  # noqa: BLE001 (the HTTP edge)
             response = _answer(error)
         return _without_body(response) if request.method == "HEAD" else response
 
     functools.update_wrapper(view, next(iter(methods.values())))
     view.csrf_exempt = True  # type: ignore[attr-defined]
+    view.methods = methods  # type: ignore[attr-defined]
     return view
 
 

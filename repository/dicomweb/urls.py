@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 
 from repository.dicomweb import (
     bulk_data,
+    capabilities,
     commitment,
     delete,
     frames,
@@ -29,6 +30,7 @@ INSTANCE = f"{SERIES}/instances/<str:instance>"
 retrieve_pixel_data = partial(bulk_data.retrieve_bulk_data, paths=PIXEL_PATHS)
 
 urlpatterns: list[URLPattern] = [
+    path("", dicomweb_view(GET=capabilities.retrieve_capabilities)),
     path("studies", dicomweb_view(GET=partial(qido.search, level="study"), POST=stow.store_instances)),
     path("series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path("instances", dicomweb_view(GET=partial(qido.search, level="instance"))),
