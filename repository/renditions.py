@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from repository import rendition_cache, retrieve, stored_bulk, stored_frames
 from repository.decode import decode_frame
+from repository.frames import FrameOutOfRange, FrameTable
 from repository.icons import draw_icon
 from repository.picture_encoding import GIF, encode_picture, stream_gif
 from repository.pixels import (
@@ -79,8 +80,28 @@ def categorize(item: StoredInstance) -> str:
 
 
 def count_frames(item: StoredInstance) -> int:
-    """Return how many frames an image has."""
+    """Return how many frames of an image can be shown."""
+    if item.frame_table is not None:
+        return FrameTable.from_bytes(item.frame_table).number_of_frames
     return item.number_of_frames or 1
+
+
+def check_numbers(item: StoredInstance, numbers: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the frames to show: those asked for, or all that the image has.
+
+    Raises
+    ------
+    FrameOutOfRange
+        One of them is not there, or the instance has no frames of its own.
+    """
+    if categorize(item) != IMAGE:
+        raise FrameOutOfRange("this instance has no frames that could be shown one by one")
+    count = count_frames(item)
+    if numbers is None:
+        return tuple(range(1, count + 1))
+    if max(numbers) > count:
+        raise FrameOutOfRange(f"frame {max(numbers)} of {count}")
+    return numbers
 
 
 def read_state(item: StoredInstance) -> PresentationState:

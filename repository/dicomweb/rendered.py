@@ -18,7 +18,6 @@ from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.charsets import choose_charset
 from repository.dicomweb.rendered_parts import Part, answer_part, list_facts, make_items
 from repository.documents import list_document_types
-from repository.frames import FrameOutOfRange, FrameTable
 from repository.picture_encoding import GIF, PICTURE_TYPES
 from repository.pixels import NotAnImage
 from repository.presentation_state import list_referenced_images
@@ -100,10 +99,8 @@ def find_shown(
         A presentation state was asked for with a window, or with a region.
     """
     category = categorize(item)
-    if numbers is not None and category != IMAGE:
-        raise FrameOutOfRange("this instance has no frames that could be shown one by one")
-    if category == IMAGE:
-        return Shown((Part(item, "", _check_numbers(item, numbers)),), PICTURE_TYPES)
+    if category == IMAGE or numbers is not None:
+        return Shown((Part(item, "", renditions.check_numbers(item, numbers)),), PICTURE_TYPES)
     if category == STATE:
         return Shown(_find_presented(row, item, rendering), PICTURE_TYPES)
     if category == VIDEO:
@@ -179,17 +176,6 @@ def _type(part: Part, media_type: str) -> Part:
     return Part(part.item, media_type, part.numbers, part.state)
 
 
-def _check_numbers(item: StoredInstance, numbers: tuple[int, ...] | None) -> tuple[int, ...]:
-    count = renditions.count_frames(item)
-    if item.frame_table is not None:
-        count = FrameTable.from_bytes(item.frame_table).number_of_frames
-    if numbers is None:
-        return tuple(range(1, count + 1))
-    if max(numbers) > count:
-        raise FrameOutOfRange(f"frame {max(numbers)} of {count}")
-    return numbers
-
-
 def _find_presented(row: VisibleStudy, item: StoredInstance, rendering: Rendering) -> tuple[Part, ...]:
     """Return the images that a presentation state shows, as far as they are in the same study and at hand."""
     check_state_parameters(rendering)
@@ -201,7 +187,7 @@ def _find_presented(row: VisibleStudy, item: StoredInstance, rendering: Renderin
         except UnknownStudy:
             continue
         if categorize(image) == IMAGE:
-            numbers = _check_numbers(image, reference.frame_numbers or None)
+            numbers = renditions.check_numbers(image, reference.frame_numbers or None)
             parts.append(Part(image, "", numbers, state))
     if not parts:
         raise NotAnImage("none of the images that the presentation state refers to is here")

@@ -23,7 +23,6 @@ from repository.dicomweb.answers import (
 )
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.conditions import is_not_modified, make_tag
-from repository.frames import FrameOutOfRange, FrameTable
 from repository.picture_encoding import PICTURE_TYPES
 from repository.rendering_parameters import MAX_THUMBNAIL_SIDE, parse_size, read_single
 
@@ -46,10 +45,7 @@ def retrieve_thumbnail(
     media_type = negotiate_for(request, OFFERS).offer.media_type
     item, number = renditions.find_representative(items)
     if numbers is not None:
-        number = numbers[0]
-        count = 0 if item.frame_table is None else FrameTable.from_bytes(item.frame_table).number_of_frames
-        if max(numbers) > (count or renditions.count_frames(item)):
-            raise FrameOutOfRange(f"frame {max(numbers)} of {count}")
+        number = renditions.check_numbers(item, numbers)[0]
     facts = (item.sha256, b"thumbnail", repr((renditions.VERSION, number, size, media_type)).encode())
     headers = {**PRIVATE, "ETag": make_tag(facts)}
     if is_not_modified(request, headers["ETag"]):
