@@ -20,7 +20,10 @@ from repository.decode import (
 from repository.encode import LOSSLESS_TARGETS, LOSSY_TARGETS, say_why_not_encodable
 from repository.pixels import PixelDescription, check_frame_size
 
-FRAME_TARGETS: Final = (EXPLICIT_VR_LITTLE_ENDIAN, *LOSSLESS_TARGETS, *LOSSY_TARGETS)
+COMPRESSED_TARGETS: Final = (*LOSSLESS_TARGETS, *LOSSY_TARGETS)
+"""Transfer syntaxes that frames are compressed in."""
+
+FRAME_TARGETS: Final = (EXPLICIT_VR_LITTLE_ENDIAN, *COMPRESSED_TARGETS)
 """Transfer syntaxes that frames are converted to, as far as they allow it."""
 
 

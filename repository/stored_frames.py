@@ -10,8 +10,8 @@ from functools import partial
 
 from repository import rendition_cache
 from repository.decode import NATIVE_SYNTAXES, SLOW_SYNTAXES
-from repository.encode import LOSSLESS_TARGETS, LOSSY_TARGETS
 from repository.frame_conversion import (
+    COMPRESSED_TARGETS,
     UnsupportedConversion,
     convert_frame,
     say_why_not_convertible,
@@ -54,8 +54,8 @@ def frame_syntax_to_send(item: StoredInstance, wanted: str) -> str:
     UnsupportedConversion
         The wanted syntax cannot be made from what is stored.
     """
-    if wanted in (*LOSSLESS_TARGETS, *LOSSY_TARGETS) and wanted != item.transfer_syntax_uid:
-        reason = say_why_not_encoded(item, wanted)
+    if wanted in COMPRESSED_TARGETS and wanted != item.transfer_syntax_uid:
+        reason = say_why_not_convertible(_require_description(item), wanted)
         if reason:
             raise UnsupportedConversion(reason)
         return wanted
@@ -63,15 +63,15 @@ def frame_syntax_to_send(item: StoredInstance, wanted: str) -> str:
     return EXPLICIT_LITTLE_ENDIAN if target == DEFLATED else target
 
 
-def say_why_not_encoded(item: StoredInstance, target: str) -> str:
-    """Say why the frames of an instance cannot be sent in a compressed transfer syntax; empty where they can."""
+def describe_frames(item: StoredInstance) -> PixelDescription | None:
+    """Return what the frames of an instance are like; None where there is nothing to decode or no way to tell."""
     try:
-        return say_why_not_convertible(_describe_frames(item), target)
-    except (NotAnImage, InvalidImageDescription) as error:
-        return str(error)
+        return _require_description(item)
+    except (NotAnImage, InvalidImageDescription):
+        return None
 
 
-def _describe_frames(item: StoredInstance) -> PixelDescription:
+def _require_description(item: StoredInstance) -> PixelDescription:
     known = _DESCRIPTIONS.get(item.sha256)
     if known is None:
         known = describe(item)[0]
@@ -137,7 +137,7 @@ def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str)
         return
     table = frame_table_of(item)
     _check_numbers(frame_numbers, table)
-    description = None if target == item.transfer_syntax_uid else _describe_frames(item)
+    description = None if target == item.transfer_syntax_uid else _require_description(item)
     with open_pack(item) as pack:
         for frame_number in frame_numbers:
             read = partial(read_frame, pack, item, table, frame_number)
@@ -189,7 +189,7 @@ def _needs_rewriting(item: StoredInstance) -> bool:
         return True
     if item.transfer_syntax_uid != BIG_ENDIAN or item.frame_table is None:
         return False
-    description = _describe_frames(item)
+    description = _require_description(item)
     is_in_words = description.pixel_vr == "OW" and description.bits_allocated <= 8
     return is_in_words and description.frame_bits % 16 != 0
 
@@ -204,7 +204,7 @@ def _read_rewritten_frames(
         _check_numbers(frame_numbers, table)
         description = None
         if target not in NATIVE_SYNTAXES:
-            description = replace(_describe_frames(item), transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN)
+            description = replace(_require_description(item), transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN)
         for frame_number in frame_numbers:
             raw = read_rewritten_frame(view, table, frame_number)
             yield raw if description is None else convert_frame(raw, description, target)
