@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.authentication import Unauthenticated, authenticate
 from registry.models import Change, Conflict
-from repository.models import Delivery, Pack
+from repository.models import Damage, Delivery, Pack
 from repository.objects.selection import open_store
 
 
@@ -35,6 +35,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     numbers = {
         'samsyn_packs{state="live"}': Pack.objects.filter(state=Pack.LIVE).count(),
         'samsyn_packs{state="condemned"}': Pack.objects.filter(state=Pack.CONDEMNED).count(),
+        "samsyn_damage_open": Damage.objects.filter(mended_at=None).count(),
         "samsyn_conflicts_open": Conflict.objects.filter(resolved_at__isnull=True).count(),
         "samsyn_changes_unnumbered": Change.objects.filter(position__isnull=True).count(),
     }

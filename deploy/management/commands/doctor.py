@@ -1,17 +1,21 @@
 """Say how this installation is doing, and what needs somebody."""
 
 import shutil
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
-from django.db.models import Sum
 
 from access.models import User
-from registry.models import Conflict, Instance, Study
-from repository.models import Delivery, Pack
-from repository.sweep import lost_packs
+from deploy.storage_figures import StorageFigures, describe, describe_damages, read_figures
+from registry.models import Conflict
+from registry.rebuilt import REBUILT
+from repository.journal.duty import verify_journal
+from repository.models import Delivery
+
+LEAST_FREE_BYTES = 2 << 30
 
 
 class Command(BaseCommand):
@@ -21,19 +25,25 @@ class Command(BaseCommand):
         "Figures of storage, index, deliveries and conflicts; exit status 1 when something needs attention."
     )
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument(
+            "--journal", action="store_true", help="read the whole journal and verify its chain"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the figures, then what needs attention."""
-        live = Pack.objects.filter(state=Pack.LIVE)
-        size = live.aggregate(total=Sum("size_bytes"))["total"] or 0
+        figures = read_figures()
         disk = shutil.disk_usage(settings.SAMSYN_HOME)
         self.stdout.write(
-            f"profile {settings.PROFILE}, database {connection.vendor}, home {settings.SAMSYN_HOME}"
+            f"profile {settings.PROFILE}, database {connection.vendor}, home {settings.SAMSYN_HOME},"
+            f" disk {disk.free / 2**30:.1f} GiB free"
         )
-        self.stdout.write(f"studies {Study.objects.count()}, instances {Instance.objects.count()}")
-        self.stdout.write(
-            f"packs {live.count()}, {size / 2**20:.1f} MiB; disk {disk.free / 2**30:.1f} GiB free"
-        )
-        troubles = _find_troubles(disk.free)
+        for line in describe(figures):
+            self.stdout.write(line)
+        troubles = _find_troubles(figures, disk.free)
+        if options["journal"]:
+            troubles.extend(verify_journal())
         for trouble in troubles:
             self.stdout.write(f"! {trouble}")
         if troubles:
@@ -41,16 +51,22 @@ class Command(BaseCommand):
         self.stdout.write("nothing needs attention")
 
 
-def _find_troubles(free_bytes: int) -> list[str]:
-    lost = len(lost_packs())
+def _find_troubles(figures: StorageFigures, free_bytes: int) -> list[str]:
     dead = Delivery.objects.filter(state="dead").count()
-    conflicts = Conflict.objects.filter(resolved_at__isnull=True).count()
+    waiting = Conflict.objects.filter(resolved_at__isnull=True)
+    conflicts = waiting.exclude(kind=REBUILT).count()
+    rebuilt = waiting.filter(kind=REBUILT).count()
     initial = User.objects.filter(password_is_initial=True, is_active=True).count()
     checks = (
-        (lost, f"{lost} packs in objects/lost: run manage.py adopt_packs"),
+        (
+            figures.advance,
+            f"{figures.advance} tells of what this database never knew: run manage.py rebuild_index",
+        ),
+        (figures.lost_packs, f"{figures.lost_packs} packs in objects/lost: run manage.py adopt_packs"),
         (dead, f"{dead} deliveries are given up: see the distribution of their studies"),
         (conflicts, f"{conflicts} conflicts wait for a person"),
+        (rebuilt, f"{rebuilt} rebuilt studies wait for an officer: manage.py confirm_rebuilt"),
         (initial, f"{initial} accounts have a printed password: the server stays on loopback"),
-        (free_bytes < 2 * 2**30, f"only {free_bytes / 2**30:.1f} GiB free"),
+        (free_bytes < LEAST_FREE_BYTES, f"only {free_bytes / 2**30:.1f} GiB free"),
     )
-    return [text for needed, text in checks if needed]
+    return [text for needed, text in checks if needed] + list(describe_damages())

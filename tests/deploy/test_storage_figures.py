@@ -1,0 +1,107 @@
+"""What doctor says of the storage, and which of it needs somebody."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from deploy.storage_figures import describe_damages, lies_on_encrypted_volume, read_figures
+from registry.models import Instance, Series
+from repository.compaction.compact import compact_series
+from repository.damage import note_damage
+from repository.journal.duty import write_journal
+from repository.models import Damage, JournalHead, Pack
+from repository.scrub import scrub
+from tests.registry.factories import make_department
+from tests.repository.conftest import make_vendor
+from tests.support import dicom
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def scattered(settings, tmp_path):
+    """A series of five instances that came one by one."""
+    settings.OBJECTS_ROOT = tmp_path / "objects"
+    vendor = make_vendor(make_department(), "pacs")
+    study, series_uid = dicom.StudyFacts(), dicom.make_uid()
+    for number in range(1, 6):
+        file = dicom.make_ct(study, series_instance_uid=series_uid, instance_number=number)
+        assert vendor.store(file).status_code == 200
+    return series_uid
+
+
+def doctor(**options):
+    out = StringIO()
+    try:
+        call_command("doctor", stdout=out, **options)
+    except SystemExit as error:
+        return out.getvalue(), error.code
+    return out.getvalue(), 0
+
+
+def test_figures_follow_compaction_and_scrub(scattered, tmp_path):
+    before = read_figures()
+    assert (before.live_packs, before.condemned_packs, before.never_scrubbed) == (5, 0, 5)
+    assert [(one.series_instance_uid, one.segments) for one in before.scattered] == [(scattered, 5)]
+    assert before.live_bytes == sum(p.stat().st_size for p in tmp_path.rglob("*.pack"))
+    compact_series(Series.objects.get().pk)
+    scrub()
+    after = read_figures()
+    assert (after.live_packs, after.condemned_packs, after.never_scrubbed) == (1, 5, 0)
+    assert (after.instances, after.scattered, after.damages) == (5, (), 0)
+    assert after.oldest_scrub_at is not None
+
+
+def test_all_is_well_is_said_in_so_many_words():
+    write_journal()
+    text, status = doctor(journal=True)
+    assert status == 0
+    assert "nothing needs attention" in text
+    assert "packs 5, " in text
+    assert "journal: 1 files" in text
+
+
+def test_damage_is_named_with_its_uids():
+    row = Instance.objects.select_related("series__study", "segment").earliest("pk")
+    note_damage(
+        row.segment.pack_key, "a bad block", row.sop_instance_uid, row.series.study.study_instance_uid
+    )
+    text, status = doctor()
+    assert status == 1
+    for expected in (
+        row.segment.pack_key,
+        row.sop_instance_uid,
+        row.series.study.study_instance_uid,
+        "a bad block",
+    ):
+        assert expected in text
+
+
+def test_of_many_damages_some_are_named_and_the_rest_counted():
+    key = Pack.objects.earliest("key").key
+    now = timezone.now()
+    Damage.objects.bulk_create(
+        Damage(pack_key=key, sop_instance_uid=f"1.2.{n}", detail="gone", found_at=now) for n in range(25)
+    )
+    lines = list(describe_damages())
+    assert len(lines) == 21
+    assert "5 more" in lines[-1]
+
+
+def test_a_journal_that_is_ahead_or_broken_needs_somebody(tmp_path):
+    write_journal()
+    [path] = tmp_path.rglob("*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"Radiology", b"Cardiology"))
+    assert doctor(journal=True)[1] == 1
+    JournalHead.objects.all().delete()
+    text, status = doctor()
+    assert status == 1
+    assert "rebuild_index" in text
+
+
+def test_a_volume_that_linux_does_not_know_as_encrypted_is_not_called_so():
+    assert lies_on_encrypted_volume(Path("/proc/self")) is False
+    assert lies_on_encrypted_volume(Path("/nowhere/at/all")) == lies_on_encrypted_volume(Path("/"))
