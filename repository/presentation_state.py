@@ -36,6 +36,7 @@ _VALUE_OF_INTEREST_TAGS = ("00283010", "00281050", "00281051", "00281056")
 _SHAPE, _PRESENTATION_LUT = "20500020", "20500010"
 _GROUPS = ("52009229", "52009230")
 _SOFTCOPY_VALUE_OF_INTEREST, _DISPLAYED_AREAS = "00283110", "0070005A"
+_GRAPHIC_DATA = "00700022"
 _MAX_BULK_VALUES = 1000
 
 
@@ -186,7 +187,9 @@ def _resolve(attributes: Attributes, read_bulk: ReadBulk, path: str, budget: lis
                     f"the presentation state has more than {_MAX_BULK_VALUES} long values"
                 )
             data = read_bulk(path + tag)
-            resolved[tag] = _inline(str(element.get("vr")), data)
+            # Explicit VR has no room for long FL: such points come as UN (PS3.5 6.2.2).
+            is_float = element.get("vr") == "FL" or tag == _GRAPHIC_DATA
+            resolved[tag] = _inline("FL" if is_float else str(element.get("vr")), data)
         elif element.get("vr") == "SQ":
             items = [
                 _resolve(item or {}, read_bulk, f"{path}{tag}/{index}/", budget)
