@@ -20,7 +20,7 @@ from repository.damage import alarmed
 from repository.encode import LOSSLESS_TARGETS
 from repository.frame_conversion import say_why_not_convertible
 from repository.frames import FrameTable
-from repository.metadata import decompress
+from repository.metadata import SegmentsMoved, decompress
 from repository.objects.base import ObjectReader
 from repository.objects.selection import open_store
 from repository.packs.layout import Trailer
@@ -332,4 +332,8 @@ _TRAILERS: dict[str, Trailer] = {}  # a pack never changes, so what is known of 
 
 @lru_cache(maxsize=16)
 def _document(segment_id: int, pack_key: str) -> bytes:
-    return decompress(bytes(Segment.objects.get(pk=segment_id, pack_key=pack_key).metadata))
+    for metadata in Segment.objects.filter(pk=segment_id, pack_key=pack_key).values_list(
+        "metadata", flat=True
+    ):
+        return decompress(bytes(metadata))
+    raise SegmentsMoved("the metadata document was moved since it was looked up; send the request again")

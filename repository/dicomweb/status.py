@@ -37,6 +37,8 @@ from repository.explicit import MalformedDataSet
 from repository.file_meta import UnreadableFileMeta
 from repository.frames import FrameOutOfRange
 from repository.guarded_codecs import CodecsBusy
+from repository.metadata import SegmentsMoved
+from repository.objects.base import UnknownObject
 from repository.pixels import FrameTooLarge, InvalidImageDescription, NotAnImage
 from repository.render import InvalidRenderingParameter
 from repository.retrieve import UnknownBulkData
@@ -104,6 +106,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (TooManyTransfers, 503),
     (CodecsBusy, 503),
     (StorageBusy, 503),
+    (SegmentsMoved, 503),
 )
 RETRY_AFTER_S = (2, 8)
 
@@ -123,7 +126,7 @@ def dicomweb_view(**methods: View) -> View:
         function = methods.get(request.method or "")
         try:
             if function is not None:
-                response = function(request, authenticate(request), **uids)
+                response = _call(function, request, authenticate(request), uids)
             elif request.method == "OPTIONS":
                 response = capabilities.describe(request)
                 response.headers["Allow"] = allow
@@ -138,6 +141,16 @@ def dicomweb_view(**methods: View) -> View:
     view.csrf_exempt = True  # type: ignore[attr-defined]
     view.methods = methods  # type: ignore[attr-defined]
     return view
+
+
+def _call(function: View, request: HttpRequest, actor: Actor, uids: dict[str, str]) -> HttpResponseBase:
+    """Call a view; once more if what it planned to read was moved by a compaction before its first byte."""
+    try:
+        return function(request, actor, **uids)
+    except (SegmentsMoved, UnknownObject):
+        if request.method not in ("GET", "HEAD"):
+            raise
+        return function(request, actor, **uids)
 
 
 def answer_unknown_path(request: HttpRequest, path: str) -> HttpResponse:

@@ -11,12 +11,14 @@ from access.actor import Actor, Scope
 from access.database import run_write
 from registry.models import Change, Instance, Removal, RemovedInstance, Segment, Series, Study
 from registry.remove import Target, delete, restore
+from repository import metadata, retrieve
 from repository.compaction import compact, plan
 from repository.compaction.compact import compact_series, drop_emptied_segments
 from repository.compaction.copying import DamagedSource, copy_instances
 from repository.compaction.duty import COMPACT_AFTER, compact_quiet
 from repository.delivery.duties import note_quiet_studies
 from repository.models import Damage, Pack, SeriesLease
+from repository.retrieve import _document
 from repository.sweep import PACK_GRACE, sweep
 from tests.support import dicom
 
@@ -230,6 +232,51 @@ def test_the_rows_of_emptied_segments_stay_for_readers_on_their_way(vendor, seri
     assert drop_emptied_segments(now + timedelta(minutes=59)) == 0
     assert drop_emptied_segments(now + timedelta(minutes=61)) == 6
     assert Segment.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "accept"),
+    [
+        ("", 'multipart/related; type="application/dicom"; transfer-syntax=*'),
+        ("/instances/{uid}", "application/dicom; transfer-syntax=*"),
+        ("/instances/{uid}/frames/1", "application/octet-stream"),
+        ("/instances/{uid}/bulkdata/7FE00010", "application/octet-stream"),
+        ("/instances/{uid}/metadata", "application/dicom+json"),
+        ("/metadata", "application/dicom+json"),
+    ],
+)
+def test_who_planned_before_everything_moved_plans_once_more(vendor, series, monkeypatch, suffix, accept):
+    row, path, files = series
+    url = path + suffix.format(uid=next(iter(files)))
+    before = parts_of(read(vendor.get(url, accept)))
+    calls: list[compact.Compacted] = []
+
+    def be_late(function):
+        def plan(*arguments):
+            planned = function(*arguments)
+            if not calls:
+                calls.append(compact_series(row.pk))
+                sweep(now=timezone.now() + PACK_GRACE + timedelta(hours=1))
+                drop_emptied_segments(timezone.now() + timedelta(days=1))
+            return planned
+
+        return plan
+
+    _document.cache_clear()
+    monkeypatch.setattr(retrieve, "find_instances", be_late(retrieve.find_instances))
+    monkeypatch.setattr(metadata, "plan_documents", be_late(metadata.plan_documents))
+    response = vendor.get(url, accept)
+    assert (response.status_code, calls[0].instances) == (200, 6)
+    assert parts_of(read(response)) == before
+    assert not Damage.objects.exists()
+
+
+def parts_of(body):
+    """What a body consists of, whatever its boundary and the order of the parts."""
+    if body[:1] == b"[":
+        return sorted(json.dumps(document) for document in json.loads(body))
+    boundary = body.partition(b"\r\n")[0].strip() if body.lstrip()[:2] == b"--" else b"no boundary at all"
+    return sorted(body.split(boundary))
 
 
 def test_a_compacted_pack_without_rows_is_not_adopted_but_removed(vendor, series, objects_root, monkeypatch):
