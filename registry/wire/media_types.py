@@ -55,6 +55,7 @@ _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf"[ \t]*({_NAME})/({_NAME})")
 _PARAMETER = re.compile(rf'[ \t]*;[ \t]*(?:({_NAME})[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?')
 _SINGLE_PARAMETER = re.compile(rf'[ \t]*;[ \t]*(?:({_NAME})[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;"]*))?')
+_ELEMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|[^,"])+', re.DOTALL)
 _QUALITY = re.compile(r"0(?:\.[0-9]*)?|1(?:\.0*)?|\.[0-9]+")
 _LOST_PLUS = re.compile(r"(application/[A-Za-z]+) (json|xml|zip)\b")
 
@@ -131,7 +132,12 @@ def parse_media_type(text: str) -> MediaRange:
 
 
 def parse_accept(*values: str) -> tuple[MediaRange, ...]:
-    """Read the ranges of one or more Accept header values, in order; raises `MalformedAccept`.
+    """Read the ranges of one or more Accept header values, in order.
+
+    Raises
+    ------
+    MalformedAccept
+        A value has nothing in it that can be read, or too much; a single bad element among good ones is passed over.
 
     Standard: RFC 9110 12.5.1
     """
@@ -169,22 +175,39 @@ def negotiate(accept_query: str | None, accept_header: str | None, offers: Seque
 
 
 def _parse_ranges(value: str) -> list[MediaRange]:
+    """Read a list; elements that cannot be read are passed over, unless nothing else is there."""
     if len(value) > _MAX_ACCEPT_LENGTH:
         raise MalformedAccept(f"{len(value)} characters; at most {_MAX_ACCEPT_LENGTH} are read")
     ranges: list[MediaRange] = []
+    fault: MalformedAccept | None = None
     at = 0
     while True:
         while at < len(value) and value[at] in " \t,":  # empty list elements are allowed
             at += 1
         if at == len(value):
-            return ranges
-        matched = _RANGE.match(value, at)
-        if not matched:
-            raise MalformedAccept(f"{value[at : at + 40]!r} at character {at} is not type/subtype")
-        parameters, at = _read_parameters(value, matched.end(), _PARAMETER)
-        ranges.append(_make_range(matched[1].lower(), matched[2].lower(), parameters))
-        if value[at:].strip(" \t") and value[at:].lstrip(" \t")[0] != ",":
-            raise MalformedAccept(f"{value[at : at + 40]!r} at character {at}: expected ';' or ','")
+            break
+        try:
+            media_range, at = _parse_range(value, at)
+            ranges.append(media_range)
+        except MalformedAccept as error:
+            fault = fault or error
+            element = _ELEMENT.match(value, at)
+            at = element.end() if element else at + 1
+    if fault and not ranges:
+        raise fault
+    return ranges
+
+
+def _parse_range(value: str, at: int) -> tuple[MediaRange, int]:
+    matched = _RANGE.match(value, at)
+    if not matched:
+        raise MalformedAccept(f"{value[at : at + 40]!r} at character {at} is not type/subtype")
+    parameters, end = _read_parameters(value, matched.end(), _PARAMETER)
+    media_range = _make_range(matched[1].lower(), matched[2].lower(), parameters)
+    rest = value[end:].lstrip(" \t")
+    if rest and rest[0] != ",":
+        raise MalformedAccept(f"{value[end : end + 40]!r} at character {end}: expected ';' or ','")
+    return media_range, end
 
 
 def _read_parameters(text: str, at: int, pattern: re.Pattern[str]) -> tuple[tuple[tuple[str, str], ...], int]:

@@ -82,7 +82,7 @@ def permitted_documents(actor: Actor, study: str, series: str | None) -> list[me
 
 def negotiate_for(request: HttpRequest, offers: Sequence[Offer]) -> Choice:
     """Choose among the offers by the `accept` parameter and the Accept header."""
-    return _negotiate(request.GET.get("accept"), request.headers.get("Accept"), tuple(offers))
+    return _negotiate(",".join(request.GET.getlist("accept")), request.headers.get("Accept"), tuple(offers))
 
 
 @lru_cache(maxsize=512)

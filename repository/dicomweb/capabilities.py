@@ -61,7 +61,7 @@ _SEARCH = (
 )
 _RENDERING = ("accept", "annotation", "quality", "viewport", "window", "iccprofile")
 TRANSACTIONS: Mapping[str, Transaction] = {
-    "search": Transaction("SearchFor{path}", (*_JSON, _XML), _SEARCH),
+    "search": Transaction("SearchFor{path}", (*_JSON, _XML, "text/csv"), _SEARCH),
     "count": Transaction("Count{path}", ("application/json",), _SEARCH),
     "store_instances": Transaction(
         "StoreInstances",

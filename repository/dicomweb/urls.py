@@ -27,10 +27,11 @@ STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
 
+base = dicomweb_view(GET=capabilities.retrieve_capabilities)
 retrieve_pixel_data = partial(bulk_data.retrieve_bulk_data, paths=PIXEL_PATHS)
 
 urlpatterns: list[URLPattern] = [
-    path("", dicomweb_view(GET=capabilities.retrieve_capabilities)),
+    path("", base),
     path("studies", dicomweb_view(GET=partial(qido.search, level="study"), POST=stow.store_instances)),
     path("series", dicomweb_view(GET=partial(qido.search, level="series"))),
     path("instances", dicomweb_view(GET=partial(qido.search, level="instance"))),

@@ -208,7 +208,7 @@ def test_ranges_are_parsed_in_order_with_everything_they_say() -> None:
     ("accept", "message"),
     [
         ("application", "'application' at character 0"),
-        ("a/b, c", "'c' at character 5"),
+        (", c", "'c' at character 2"),
         ("a/b c/d", "' c/d' at character 3"),
         ("*/json", r"\*/json is no media range"),
         ("a/b;q=2", "quality '2'"),
@@ -224,6 +224,21 @@ def test_ranges_are_parsed_in_order_with_everything_they_say() -> None:
 def test_what_cannot_be_read_is_named_with_its_place(accept: str, message: str) -> None:
     with pytest.raises(MalformedAccept, match=message):
         parse_accept(accept)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "garbage, a/b",
+        "a/b, garbage",
+        "*/json, a/b",
+        'a/b, c/d;x="1,2" e, "f,g"',
+        "a/b;q=1, c/d;q=2",
+        'a/b, c/d;x="open, e/f',
+    ],
+)
+def test_what_cannot_be_read_among_others_is_passed_over(accept: str) -> None:
+    assert parse_accept(accept) == (MediaRange("a", "b"),)
 
 
 @given(st.text(alphabet='ab/*;,=" \\q0.1\t', max_size=40) | st.text(max_size=40))
