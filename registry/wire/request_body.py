@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
-_DRAIN_BYTES = 64 * 1024
 
 
 class InvalidContentLength(ValueError):
@@ -79,26 +78,6 @@ class RequestBody:
             raise TruncatedBody(
                 f"{self.received_bytes} of {self.announced_bytes} announced bytes arrived; send it all again"
             )
-
-    def drain(self, limit_bytes: int) -> bool:
-        """Read and forget up to `limit_bytes`, so that an early answer reaches a client that still sends.
-
-        Returns
-        -------
-        bool
-            True when the end was reached; else the connection must be closed with the answer.
-        """
-        left_bytes = limit_bytes
-        while left_bytes > 0:
-            size_bytes = min(left_bytes, _DRAIN_BYTES)
-            if self.announced_bytes is not None:
-                size_bytes = min(size_bytes, self.announced_bytes - self.received_bytes)
-            data = self._input.read(size_bytes) if size_bytes else b""
-            if not data:
-                return True
-            self.received_bytes += len(data)
-            left_bytes -= len(data)
-        return self.announced_bytes is not None and self.received_bytes >= self.announced_bytes
 
 
 def _read_announced_bytes(environ: Mapping[str, Any]) -> int | None:

@@ -27,6 +27,10 @@ from repository.header.vr import KNOWN_VRS, LUT_DESCRIPTORS, find_private_vr, fi
 
 MAX_DEPTH = 32
 MAX_ELEMENTS = 500_000
+FREE_ELEMENTS = 220_000
+BYTES_AN_ELEMENT = (
+    128  # of the whole file, beyond the free ones: the costly header of a small file is no image's
+)
 MAX_INLINE_BYTES = 64 << 20
 INLINE_BINARY_BYTES = 1024
 
@@ -233,8 +237,10 @@ def _settle(scan: Scan, level: Level, tag: int, declared: str, length: int) -> s
 def _count(scan: Scan, elements: int) -> None:
     """Count elements: those not listed one by one, of the others (a few thousand at most) a whole item."""
     scan.findings.elements += elements
-    if scan.findings.elements > MAX_ELEMENTS:
-        raise HeaderTooLarge(f"more than {MAX_ELEMENTS} elements outside the pixel data")
+    if scan.findings.elements > FREE_ELEMENTS:
+        limit = min(FREE_ELEMENTS + scan.total // BYTES_AN_ELEMENT, MAX_ELEMENTS)
+        if scan.findings.elements > limit:
+            raise HeaderTooLarge(f"more than {limit} elements outside the pixel data")
 
 
 def _watch(scan: Scan, level: Level, tag: int, element: dict[str, Any]) -> None:

@@ -78,19 +78,3 @@ def test_a_chunked_body_is_stopped_at_the_limit() -> None:
 def test_a_length_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidContentLength, match="not a number of bytes"):
         RequestBody(environ(b"", CONTENT_LENGTH=text))
-
-
-@pytest.mark.parametrize("extra", [{"CONTENT_LENGTH": "100"}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
-def test_draining_stops_at_its_limit_and_tells_whether_the_end_was_reached(extra: dict[str, str]) -> None:
-    body = RequestBody(environ(b"x" * 100, **extra), max_bytes=100)
-    body.read(10)
-    assert body.drain(50) is False
-    assert body.received_bytes == 60
-    assert body.drain(1000) is True
-    assert body.received_bytes == 100
-    assert body.drain(1000) is True
-
-
-def test_draining_exactly_to_the_announced_end_is_the_end() -> None:
-    body = RequestBody({"wsgi.input": EndlessInput(b"x" * 100), "CONTENT_LENGTH": "100"})
-    assert body.drain(100) is True

@@ -2,11 +2,15 @@
 
 import socket
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom import dcmread
 
-from tests.support.dicom import StudyFacts, content_type, make_boundary, make_series, multipart_body
+from tests.support.dicom import StudyFacts, content_type, make_boundary, make_ct, make_series, multipart_body
 from tests.support.http import (
     bearer,
     list_stored,
@@ -123,3 +127,47 @@ def test_what_was_cut_is_taken_whole_the_next_time(samsyn_server: SamsynServer, 
     answer = store(make_pool(), samsyn_server.dicomweb_url, token, instances)
     assert answer.status == 200
     assert len(list_stored(answer)) == 3
+
+
+REFUSALS = {
+    "no credential": ({"Authorization": "Bearer samsyn_wrong"}, 401),
+    "no such type": ({"Content-Type": "text/plain"}, 415),
+    "no such answer": ({"Accept": "image/jpeg"}, 406),
+    "compressed": ({"Content-Encoding": "gzip"}, 415),
+    "no boundary": ({"Content-Type": 'multipart/related; type="application/dicom"'}, 400),
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_reaches_a_client_that_sends_on(
+    samsyn_server: SamsynServer, token: str, name: str, chunked: bool
+) -> None:
+    """The answer comes while 16 MiB are on their way, of which the server reads nothing."""
+    extra, status = REFUSALS[name]
+    headers = {"Content-Type": "application/dicom"} | bearer(token) | extra
+    pieces = [bytes(1 << 18)] * 64
+    body = iter(pieces) if chunked else b"".join(pieces)
+    answer = requests.post(f"{samsyn_server.url}{STUDIES}", data=body, headers=headers, timeout=60)
+    assert answer.status_code == status
+    assert len(answer.json()["error"]) > 10
+
+
+def test_the_client_library_sees_why_it_was_refused(samsyn_server: SamsynServer) -> None:
+    client = DICOMwebClient(samsyn_server.dicomweb_url, headers=bearer("samsyn_wrong"))
+    file = dcmread(BytesIO(make_ct(rows=2048, columns=2048)))
+    with pytest.raises(requests.HTTPError) as caught:
+        client.store_instances([file])
+    assert caught.value.response.status_code == 401
+
+
+@pytest.mark.parametrize("length", [10, 10_000])
+def test_a_length_that_lies_is_no_success(samsyn_server: SamsynServer, token: str, length: int) -> None:
+    file = make_ct()
+    headers = {"Content-Type": "application/dicom", "Content-Length": str(length)} | bearer(token)
+    with open_request(samsyn_server.port, STUDIES, headers) as connection:
+        connection.sendall(file)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(15)
+        first = connection.recv(1 << 16)
+    assert not first.startswith(b"HTTP/1.1 2")
