@@ -48,7 +48,7 @@ _BLOBS: dict[Level, tuple[str, ...]] = {
 }
 _KEYS = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber", "PatientID"})
 _NAME_PREFIX_LENGTH = 3
-LOOK_AHEAD = 101
+LOOK_AHEAD = 51
 """Rows that are looked for beyond short pages too, so that what remains of short lists is known exactly."""
 
 TOO_BROAD = (

@@ -12,7 +12,7 @@ from access import audit
 from access.actor import Actor
 from access.database import write_transaction
 from registry.attributes import Attribute, Level
-from registry.fragments import fill_base_url, render_instance, render_series, render_study
+from registry.fragments import render_instance, render_series, render_study
 from registry.models import Instance, Series, Study
 from registry.search import SearchPage, StudyFragment, count_matches
 from registry.search import search as search_rows
@@ -47,9 +47,8 @@ def search(
     columns = ("fragment",) if asked.fields is None and level != "instance" else ()
     page = search_rows(level, asked.matches, asked.paging, actor, columns)
     _record(actor, level, query, study, results=len(page.rows))
-    base = dicomweb_base(request)
-    rows = [fill_base_url(row, base) for row in _render(level, page.rows, asked.fields)]
-    content_type, body = write_answer(offer, rows, level, asked.fields)
+    rows = _render(level, page.rows, asked.fields)
+    content_type, body = write_answer(offer, rows, dicomweb_base(request), level, asked.fields)
     response = HttpResponse(body, content_type, headers=HEADERS)
     _add_notes(response, request, asked, page)
     return response

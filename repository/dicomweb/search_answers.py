@@ -1,6 +1,6 @@
 """The rows of a search as an answer: JSON, XML or CSV, with the same attributes in each.
 
-Rows come as DICOM JSON objects; CSV is an extension for spreadsheets.
+CSV is an extension for spreadsheets.
 
 Standard: PS3.18 8.7.3.2, 10.6.4
 """
@@ -14,7 +14,7 @@ import orjson
 from pydicom.datadict import keyword_for_tag
 
 from registry.attributes import Attribute, Level
-from registry.fragments import NAME_GROUPS, default_fields
+from registry.fragments import NAME_GROUPS, default_fields, fill_base_url
 from registry.wire.dicom_xml import xml_of_dicom_json
 from registry.wire.media_types import Offer
 from registry.wire.multipart_related import new_boundary
@@ -33,17 +33,26 @@ _BELOW_SERIES = "0020000E"
 
 
 def write_answer(
-    offer: Offer, rows: Sequence[bytes], level: Level, fields: tuple[Attribute, ...] | None
+    offer: Offer, rows: Iterable[bytes], base_url: str, level: Level, fields: tuple[Attribute, ...] | None
 ) -> tuple[str, bytes]:
-    """Return the Content-Type and the body for rows of a level; `fields` is None for the default attributes."""
+    """Return the Content-Type and the body for rendered rows of a level.
+
+    Parameters
+    ----------
+    base_url : str
+        The public base of the service; the rows hold a placeholder for it.
+    fields : tuple of Attribute or None
+        What the rows hold, None for the default attributes of the level.
+    """
+    document = fill_base_url(b"[" + b",".join(rows) + b"]", base_url)
     if offer == XML:
         boundary = new_boundary()
-        parts = ((XML.media_type, "", iter((xml_of_dicom_json(orjson.loads(row)),))) for row in rows)
+        parts = ((XML.media_type, "", iter((xml_of_dicom_json(row),))) for row in orjson.loads(document))
         return multipart_type(XML.media_type, boundary), b"".join(multipart(boundary, parts))
     if offer == CSV:
         columns = _list_columns(level, default_fields(level) if fields is None else fields)
-        return "text/csv; charset=utf-8; header=present", _write_csv(columns, rows)
-    return offer.media_type, b"[" + b",".join(rows) + b"]"
+        return "text/csv; charset=utf-8; header=present", _write_csv(columns, orjson.loads(document))
+    return offer.media_type, document
 
 
 def _list_columns(level: Level, fields: Iterable[Attribute]) -> list[str]:
@@ -53,13 +62,12 @@ def _list_columns(level: Level, fields: Iterable[Attribute]) -> list[str]:
     return sorted(tags)
 
 
-def _write_csv(columns: Sequence[str], rows: Iterable[bytes]) -> bytes:
+def _write_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([keyword_for_tag(tag) for tag in columns])
     for row in rows:
-        elements = orjson.loads(row)
-        writer.writerow([_write_cell(elements.get(tag, {})) for tag in columns])
+        writer.writerow([_write_cell(row.get(tag, {})) for tag in columns])
     return text.getvalue().encode()
 
 
