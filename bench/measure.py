@@ -117,6 +117,22 @@ def measure_reads(server: Server, instance: str, repeat: int) -> None:
     measure(server, "metadata of 500, as it is stored (zstd)", zstd)
 
 
+def measure_transcoding(server: Server, instance: str, repeat: int) -> None:
+    """Measure frames compressed on the way out: every one of an instance of its own, so that none was kept."""
+    series = instance.partition("/instances/")[0]
+    uids = [
+        row["00080018"]["Value"][0] for row in json.loads(server.send("GET", f"{series}/instances", JSON))
+    ]
+    kinds = ("image/jphc", "image/jls", "image/dicom-rle", "image/jpeg", "image/jp2")
+    for media_type in kinds:
+        count = min(repeat, len(uids) // len(kinds))
+        paths = [f"{series}/instances/{uids.pop()}/frames/1" for _ in range(count)]
+        server.send("GET", paths[0], media_type)
+        get = [lambda p=path, m=media_type: server.send("GET", p, m) for path in paths[1:]]
+        measure(server, f"frame of 512 KB as {media_type}", get)
+        measure(server, f"frame of 512 KB as {media_type}, once more", get)
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(
@@ -133,7 +149,9 @@ def main() -> None:
     connection = http.client.HTTPConnection(str(address.hostname), port, timeout=300)
     server = Server(connection, os.environ["SAMSYN_TOKEN"], processes)
     print("| work | requests | server CPU ms each | median ms | shortest ms |\n|---|---|---|---|---|")
-    measure_reads(server, measure_stores(server, arguments.repeat), arguments.repeat)
+    instance = measure_stores(server, arguments.repeat)
+    measure_reads(server, instance, arguments.repeat)
+    measure_transcoding(server, instance, arguments.repeat)
 
 
 if __name__ == "__main__":
