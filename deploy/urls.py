@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from deploy import health
+from deploy import conflicts, health
+from repository.dicomweb import wado_uri
+from repository.dicomweb.status import dicomweb_view
 from repository.dicomweb.urls import base
 
 urlpatterns = [
     path("dicom-web/", include("repository.dicomweb.urls")),
     path("dicom-web", base),
+    path("wado", dicomweb_view(GET=wado_uri.retrieve_uri)),
+    path("api/v1/conflicts", dicomweb_view(GET=conflicts.show_conflicts)),
+    path("api/v1/conflicts/<int:key>", dicomweb_view(GET=conflicts.show_conflict)),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
