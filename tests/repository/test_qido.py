@@ -5,6 +5,8 @@ import email
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
@@ -17,7 +19,9 @@ from pydicom import Dataset
 from access.authentication import issue_token
 from access.models import ApiClient, AuditEvent, Department
 from registry.models import Instance, Series, Study
-from tests.registry.factories import make_department, make_series, make_study
+from tests.registry.factories import CT_IMAGE, make_department, make_series, make_study
+from tests.repository.conftest import make_vendor
+from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
 BASE = "/dicom-web"
@@ -288,6 +292,107 @@ def web(transactional_db: None, live_server: Any) -> Iterator[tuple[DICOMwebClie
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {text}"
         yield DICOMwebClient(f"{live_server.url}{BASE}", session=session), department
+
+
+def test_dicomweb_client_with_every_parameter(web: tuple[DICOMwebClient, Department]) -> None:
+    client, department = web
+    steps = [{"00400009": {"vr": "SH", "Value": ["S1"]}, "00401001": {"vr": "SH", "Value": ["P1"]}}]
+    one = make_study(
+        department,
+        patient_name="Åkerström^Lars=山田",
+        study_time="1015",
+        accession_number="A,1",
+        modalities=("CT", "SR"),
+        institution_name="Region",
+        series_values={"request_attributes_sequence": steps},
+    )
+    make_study(department, patient_name="Öberg^Eva", study_date="20240101", modalities=("MR",))
+
+    def find(**filters: str) -> list[str]:
+        found = client.search_for_studies(search_filters=filters)
+        return [Dataset.from_json(item).StudyInstanceUID for item in found]
+
+    for filters in (
+        {"PatientName": "Åker*"},
+        {"PatientName": "山田"},
+        {"00100010": "ÅKERSTRÖM^LARS"},
+        {"AccessionNumber": "A,1"},
+        {"ModalitiesInStudy": "SR"},
+        {"StudyDate": "20250101-20250401", "StudyTime": "1000-1030"},
+        {"StudyInstanceUID": f"1.2,{one.study_instance_uid}"},
+        {"00400275.00400009": "S1", "RequestAttributesSequence.RequestedProcedureID": "P?"},
+    ):
+        assert find(**filters) == [one.study_instance_uid], filters
+    fields = ["InstitutionName", "00080062"]
+    [found] = client.search_for_studies(
+        search_filters={"PatientName": "akerstrom"}, fuzzymatching=True, fields=fields, limit=5, offset=0
+    )
+    study = Dataset.from_json(found)
+    assert (study.InstitutionName, study.SOPClassesInStudy) == ("Region", CT_IMAGE)
+    uid = study.StudyInstanceUID
+    assert len(client.search_for_series(uid, search_filters={"Modality": "S*"}, fields=["all"])) == 1
+    assert len(client.search_for_instances(uid, search_filters={"SOPClassUID": CT_IMAGE}, offset=1)) == 1
+    assert len(client.search_for_studies(get_remaining=True, limit=1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("%50atientName=%C3%85ker%2A", 200),
+        ("PatientName=%C3%85kerstr%C3%B6m%5ELars", 200),
+        ("patientName=x", 400),
+        ("PatientName=%FF", 400),
+        ("PatientName=a%00b", 400),
+        ("%00=1", 400),
+        ("=1", 400),
+        ("PatientName=a&PatientName=b", 400),
+        ("StudyInstanceUID=1.2&0020000D=1.3", 200),
+        ("PatientAge=045Y", 400),
+        ("PatientAge=", 200),
+        ("00091001=x", 400),
+        ("00081110.00081155=1.2", 400),
+        ("LIMIT=1&Offset=0&FuzzyMatching=TRUE", 200),
+        ("limit=01", 200),
+        ("limit=%2B1", 400),
+        ("offset=-1", 400),
+        ("limit=1e3", 400),
+        ("emptyvaluematching=maybe", 400),
+        ("StudyDate=20250101-20250102-20250103", 400),
+        ("Rows=512&Columns=512", 200),
+        ("Rows=many", 400),
+        ("includefield=&includefield=,", 200),
+        ("accept=application/dicom%2Bjson", 200),
+        ("&&", 200),
+        ("AccessionNumber=" + "%20" * 2000, 200),
+        ("PatientName=" + "*a" * 40, 400),
+        ("&".join(f"0020000D={n}" for n in range(300)), 400),
+    ],
+)
+def test_what_raw_query_strings_give(client: Client, query: str, status: int) -> None:
+    for path in ("/studies", "/series", "/instances"):
+        ask(client, f"{path}?{query}", status)
+
+
+def test_a_key_that_asks_for_nothing_is_announced(client: Client, department: Department) -> None:
+    make_study(department)
+    response = ask(client, "/studies?PatientAge=&limit=1")
+    assert "PatientAge is not searched here" in response["Warning"]
+    assert len(json.loads(response.content)) == 1
+
+
+def test_lists_follow_a_date_that_comes_later(
+    client: Client, department: Department, objects_root: Path
+) -> None:
+    vendor = make_vendor(department, "vendor")
+    facts = dicom.StudyFacts(study_date="", study_time="")
+    assert vendor.store(dicom.make_ct(facts)).status_code == 200
+    assert read(client, "/studies?StudyDate=20260302") == []
+    later = replace(facts, study_date="20260302", study_time="1015")
+    assert vendor.store(dicom.make_ct(later)).status_code == 200
+    make_study(department, study_date="20260301")
+    assert [d.StudyDate for d in read(client, "/studies")] == ["20260302", "20260301"]
+    [found] = read(client, "/studies?StudyDate=20260302&StudyTime=1015")
+    assert found.StudyInstanceUID == facts.study_instance_uid
 
 
 def test_dicomweb_client(web: tuple[DICOMwebClient, Department]) -> None:
