@@ -42,9 +42,7 @@ class Part:
         return renditions.is_animation(self.media_type, self.numbers)
 
 
-def answer_part(
-    request: HttpRequest, actor: Actor, part: Part, rendering: Rendering, *, location: str = ""
-) -> HttpResponseBase:
+def answer_part(request: HttpRequest, actor: Actor, part: Part, rendering: Rendering) -> HttpResponseBase:
     """Answer with one part alone; what the client has already is not made again."""
     charset = choose_charset(request)
     facts = list_facts(part, rendering, charset)
@@ -55,8 +53,6 @@ def answer_part(
     response = answer_item(request, actor, replace(item, facts=facts), part.item.length)
     if part.media_type not in PICTURE_TYPES:
         _protect(response, part)
-    if location:
-        response["Content-Location"] = location
     return response
 
 

@@ -25,7 +25,7 @@ from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAc
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
 from repository.clinical_document import UnreadableDocument
-from repository.commitment import DuplicateTransaction, UnknownTransaction
+from repository.commitment import DuplicateTransaction, TooManyRequests, UnknownTransaction
 from repository.decode import UndecodableFrame
 from repository.dicomweb import capabilities
 from repository.dicomweb.admission import TooManyTransfers
@@ -33,6 +33,7 @@ from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
 from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
 from repository.dicomweb.delete import UnknownRejectionCode
+from repository.dicomweb.wado_uri_parameters import InvalidUriRequest
 from repository.explicit import MalformedDataSet
 from repository.file_meta import UnreadableFileMeta
 from repository.frames import FrameOutOfRange
@@ -70,6 +71,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (InvalidCommitmentRequest, 400),
     (UnknownTransaction, 404),
     (DuplicateTransaction, 409),
+    (TooManyRequests, 503),
     (RemovedStudy, 410),
     (UnknownStudy, 404),
     (FrameOutOfRange, 404),
@@ -92,6 +94,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (PreconditionFailed, 412),
     (UnsatisfiableRange, 416),
     (InvalidRenderingParameter, 400),
+    (InvalidUriRequest, 400),
     (InvalidSearch, 400),
     (SearchTooBroad, 413),
     (MissingBoundary, 400),
