@@ -35,6 +35,8 @@ _BULK = ("application/octet-stream", *SYNTAXES_OF_MEDIA_TYPE)
 _PARTS = tuple(dict.fromkeys(f'multipart/related; type="{name}"' for name in _BULK))
 _FILES = ('multipart/related; type="application/dicom"', _PARTS[0], "application/zip")
 _PICTURES = ("image/jpeg", "image/png", "image/gif")
+_SHOWN = (*_PICTURES, "video/mp4", "video/mpeg", "text/html", "text/plain", "text/xml", "application/pdf")
+_RENDERED = (*_SHOWN, *(f'multipart/related; type="{name}"' for name in _SHOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ _SEARCH = (
     "emptyvaluematching",
     "multiplevaluematching",
 )
-_RENDERING = ("accept", "annotation", "quality", "viewport", "window", "iccprofile")
+_RENDERING = ("accept", "charset", "annotation", "quality", "viewport", "window", "iccprofile")
 TRANSACTIONS: Mapping[str, Transaction] = {
     "search": Transaction("SearchFor{path}", (*_JSON, _XML, "text/csv"), _SEARCH),
     "count": Transaction("Count{path}", ("application/json",), _SEARCH),
@@ -81,8 +83,8 @@ TRANSACTIONS: Mapping[str, Transaction] = {
     "retrieve_frames": Transaction("RetrieveFrames", (*_PARTS, *_BULK)),
     "retrieve_bulk_data": Transaction("Retrieve{level}Bulkdata", _PARTS),
     "retrieve_bulk_value": Transaction("RetrieveBulkdata", (*_PARTS, *_BULK)),
-    "retrieve_rendered": Transaction("RetrieveRendered{level}", _PICTURES, _RENDERING),
-    "retrieve_thumbnail": Transaction("Retrieve{level}Thumbnail", ("image/jpeg",), ("accept", "viewport")),
+    "retrieve_rendered": Transaction("RetrieveRendered{level}", _RENDERED, _RENDERING),
+    "retrieve_thumbnail": Transaction("Retrieve{level}Thumbnail", _PICTURES, ("accept", "viewport")),
     "delete_instances": Transaction("Delete{level}", ()),
     "reject_instances": Transaction("Reject{level}", ()),
     "commit_instances": Transaction("RequestStorageCommitment", _JSON, taken=_JSON),
