@@ -48,7 +48,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00080062", "SOPClassesInStudy", "UI", "study", "uids", "sop_classes_in_study", "include"),
     Attribute("00080080", "InstitutionName", "LO", "study", "text", "institution_name", "include"),
     Attribute("00080090", "ReferringPhysicianName", "PN", "study", "name", "referring_physician_name"),
-    Attribute("00080201", "TimezoneOffsetFromUTC", "SH", "study", "text", "timezone_offset_from_utc"),
+    Attribute("00080201", "TimezoneOffsetFromUTC", "SH", "study", "none", "timezone_offset_from_utc"),
     Attribute("00081030", "StudyDescription", "LO", "study", "text", "study_description"),
     Attribute(
         "00081032", "ProcedureCodeSequence", "SQ", "study", "sequence", "procedure_code_sequence", "include"
@@ -114,7 +114,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00080016", "SOPClassUID", "UI", "instance", "uid", "sop_class_uid"),
     Attribute("00080018", "SOPInstanceUID", "UI", "instance", "uid", "sop_instance_uid"),
     Attribute("00080056", "InstanceAvailability", "CS", "instance", "none", ""),
-    Attribute("00080201", "TimezoneOffsetFromUTC", "SH", "instance", "text", "timezone_offset_from_utc"),
+    Attribute("00080201", "TimezoneOffsetFromUTC", "SH", "instance", "none", "timezone_offset_from_utc"),
     Attribute("00081190", "RetrieveURL", "UR", "instance", "none", ""),
     Attribute(
         "00083002", "AvailableTransferSyntaxUID", "UI", "instance", "uid", "transfer_syntax_uid", "include"

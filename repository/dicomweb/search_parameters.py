@@ -25,6 +25,7 @@ from registry.matching import (
     make_match,
 )
 from registry.search import Paging
+from registry.time_zones import move_to_local
 
 MAX_LIMIT = 5000
 MAX_OFFSET = 1_000_000
@@ -32,6 +33,7 @@ MAX_PARAMETERS = 200
 LEVELS: tuple[Level, ...] = ("study", "series", "instance")
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
 _RESERVED = frozenset({*_SWITCHES, "limit", "offset", "includefield", "accept", "charset"})
+_TIMEZONE = ("TimezoneOffsetFromUTC", "00080201")
 _NOT_PRINTED = re.compile(r"[^0-9A-Za-z.]")
 
 Pairs = list[tuple[str, str]]
@@ -67,7 +69,10 @@ def parse_search(
     """
     pairs = _decode(query)
     warnings: list[str] = []
+    offset = _read_timezone(pairs)
     matches = _merge_keys(_read_keys(level, pairs, warnings))
+    if offset:
+        matches = move_to_local(matches, offset)
     matched = [match.attribute for match in matches if match.attribute.level == level]
     included = _read_includes(level, [value for name, value in pairs if name == "includefield"], warnings)
     parents = [above for above, uid in (("study", study), ("series", series)) if uid is None]
@@ -94,7 +99,7 @@ def _read_keys(level: Level, pairs: Pairs, warnings: list[str]) -> Iterator[Matc
     """Yield a match for each key; what asks for nothing and is not known here becomes a warning."""
     fuzzy, empty, every = (_read_switch(pairs, name) for name in _SWITCHES)
     for name, value in pairs:
-        if name in _RESERVED:
+        if name in _RESERVED or name in _TIMEZONE:
             continue
         try:
             yield make_match(level, name, value, Rules(fuzzy, empty, every))
@@ -104,7 +109,7 @@ def _read_keys(level: Level, pairs: Pairs, warnings: list[str]) -> Iterator[Matc
             warnings.append(f"{_NOT_PRINTED.sub('?', name[:64])} is not searched here and was left out")
 
 
-def _merge_keys(matches: Iterator[Match]) -> list[Match]:
+def _merge_keys(matches: Iterator[Match]) -> tuple[Match, ...]:
     """Join the keys inside one sequence; a UID key that comes again is one list, any other is an error."""
     found: dict[tuple[Level, str], Match] = {}
     for match in matches:
@@ -118,7 +123,18 @@ def _merge_keys(matches: Iterator[Match]) -> list[Match]:
             found[place] = replace(known, value=f"{known.value},{match.value}")
         else:
             _refuse(f"{match.attribute.keyword} ({match.attribute.tag})", "is there twice")
-    return list(found.values())
+    return tuple(found.values())
+
+
+def _read_timezone(pairs: Pairs) -> str:
+    """Return the offset that dates and times of the request are meant in: it is no key to match.
+
+    Standard: PS3.18 8.3.4.1.1
+    """
+    values = [value.strip() for name, value in pairs if name in _TIMEZONE]
+    if len(values) > 1:
+        _refuse(_TIMEZONE[0], "is there twice")
+    return values[0] if values and values[0] != "*" else ""
 
 
 def _path_matches(level: Level, study: str | None, series: str | None) -> Iterator[Match]:
