@@ -130,7 +130,7 @@ def answer_parts(
     request: HttpRequest, actor: Actor | None, media_type: str, facts: Iterable[bytes], parts: Iterable[Item]
 ) -> HttpResponseBase:
     """Answer with items in multipart/related, in their order; an actor holds a download place for it."""
-    tag = make_tag(facts, weak=True)  # the boundary is another one each time
+    tag = make_tag((b"parts", *facts), weak=True)  # the boundary is another one each time
     check_if_match(request, tag)
     headers = {**PRIVATE, "ETag": tag}
     if is_not_modified(request, tag):

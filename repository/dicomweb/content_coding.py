@@ -10,6 +10,9 @@ import zstandard
 from django.http import HttpRequest
 
 CODINGS = ("zstd", "gzip")
+WORTH_BYTES = 1400
+"""What is shorter goes in one packet as it is."""
+
 _FASTEST = 1
 
 
@@ -43,3 +46,9 @@ def compress(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
         if packed:
             yield packed
     yield packer.flush()
+
+
+def code_body(request: HttpRequest, body: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return a body in the coding that the client names, and the headers that say so; a short one as it is."""
+    coding = choose_coding(request) if len(body) >= WORTH_BYTES else ""
+    return (b"".join(compress((body,), coding)), {"Content-Encoding": coding}) if coding else (body, {})

@@ -19,11 +19,12 @@ from registry.search import search as search_rows
 from registry.visibility import explain_absence_in, series_of, study_for
 from registry.wire.media_types import NotAcceptable, Offer, negotiate
 from repository.dicomweb.base_url import dicomweb_base, origin_of
+from repository.dicomweb.content_coding import code_body
 from repository.dicomweb.search_answers import OFFERS, PLAIN_JSON, write_answer
 from repository.dicomweb.search_parameters import SearchRequest, parse_search
 from repository.dicomweb.status import require
 
-HEADERS = {"Cache-Control": "private, no-store", "Vary": "Accept, Authorization, Cookie"}
+HEADERS = {"Cache-Control": "private, no-store", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
 MORE = "There are {remaining} additional results that can be requested"
 MANY_MORE = "There are at least {remaining} additional results that can be requested"
 
@@ -49,7 +50,8 @@ def search(
     _record(actor, level, query, study, results=len(page.rows))
     rows = _render(level, page.rows, asked.fields)
     content_type, body = write_answer(offer, rows, dicomweb_base(request), level, asked.fields)
-    response = HttpResponse(body, content_type, headers=HEADERS)
+    body, coding = code_body(request, body)
+    response = HttpResponse(body, content_type, headers=HEADERS | coding)
     _add_notes(response, request, asked, page)
     return response
 

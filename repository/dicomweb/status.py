@@ -129,6 +129,7 @@ def dicomweb_view(**methods: View) -> View:
         function = methods.get(request.method or "")
         try:
             if function is not None:
+                _refuse_control_characters(uids)
                 response = _call(function, request, authenticate(request), uids)
             elif request.method == "OPTIONS":
                 response = capabilities.describe(request)
@@ -144,6 +145,12 @@ def dicomweb_view(**methods: View) -> View:
     view.csrf_exempt = True  # type: ignore[attr-defined]
     view.methods = methods  # type: ignore[attr-defined]
     return view
+
+
+def _refuse_control_characters(uids: dict[str, str]) -> None:
+    """Tell that nothing has such a name; PostgreSQL would not even take it as a value."""
+    if any("\0" in value for value in uids.values()):
+        raise UnknownStudy("no such resource: there is a NUL in its name")
 
 
 def _call(function: View, request: HttpRequest, actor: Actor, uids: dict[str, str]) -> HttpResponseBase:

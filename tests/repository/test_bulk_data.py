@@ -58,7 +58,7 @@ def mixed(vendor):
 
 
 def pixels_of(file: bytes) -> bytes:
-    return dcmread(io.BytesIO(file)).pixel_array.tobytes()
+    return bytes(dcmread(io.BytesIO(file)).pixel_array.tobytes())
 
 
 @pytest.mark.parametrize("level", ["study", "series", "instance"])

@@ -2,6 +2,7 @@
 
 import csv
 import email
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import requests
+import zstandard
 from dicomweb_client.api import DICOMwebClient
 from django.test import Client
 from pydicom import Dataset
@@ -409,3 +411,27 @@ def test_dicomweb_client(web: tuple[DICOMwebClient, Department]) -> None:
     instances = client.search_for_instances(uid, Dataset.from_json(series).SeriesInstanceUID)
     assert len(instances) == 2
     assert len(client.search_for_instances(limit=3)) == 3
+
+
+def test_long_answers_are_coded_for_who_names_a_coding(vendor):
+    for number in range(12):
+        vendor.store(dicom.make_ct(study_description=f"Study {number}"))
+    plain = vendor.get("/studies")
+    assert "Content-Encoding" not in plain
+    for encoding in ("gzip, deflate", "zstd, gzip"):
+        response = vendor.client.get(
+            "/dicom-web/studies", headers={**vendor.headers, "Accept-Encoding": encoding}
+        )
+        assert response["Content-Encoding"] == encoding.split(",")[0]
+        body = response.content
+        unpacked = (
+            gzip.decompress(body)
+            if encoding.startswith("gzip")
+            else zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        )
+        assert unpacked == plain.content
+        assert "Accept-Encoding" in response["Vary"]
+    short = vendor.client.get(
+        "/dicom-web/studies?limit=1&PatientID=x", headers={**vendor.headers, "Accept-Encoding": "gzip"}
+    )
+    assert (short.content, "Content-Encoding" in short) == (b"[]", False)
