@@ -62,10 +62,11 @@ def _find_shown(row: VisibleStudy, item: StoredInstance, asked: UriRequest) -> S
     """
     category = categorize(item)
     if asked.frame_number is not None:
+        # An image of one frame has frame 1: nothing else could be meant.
         count = renditions.count_frames(item) if category == IMAGE else 0
-        if count < 2 or asked.frame_number > count:
+        if asked.frame_number > count:
             raise InvalidUriRequest(
-                f"frameNumber is {asked.frame_number}, and the instance has {count} frames to choose"
+                f"frameNumber is {asked.frame_number}, and the instance has {count} frames"
             )
     if asked.presentation is not None:
         return _find_presented(row, item, asked, asked.presentation)

@@ -2,12 +2,15 @@
 
 import email
 import io
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 
 from repository import renditions
 from tests.support import dicom
@@ -243,3 +246,68 @@ def test_one_image_of_a_series_may_be_a_single_part(vendor):
     path = f"{path_of(file, 'series')}/rendered"
     assert vendor.get(path, "image/jpeg")["Content-Type"] == "image/jpeg"
     assert vendor.get(path)["Content-Type"].startswith("multipart/related")
+
+
+def test_a_video_passes_as_it_is_stored(vendor):
+    stream = bytes(range(256)) * 40
+    dataset = dcmread(io.BytesIO(dicom.make_ct(number_of_frames=5)))
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
+    file = dicom.write_file(dataset, "1.2.840.10008.1.2.4.102")
+    vendor.store(file)
+    path = f"{path_of(file)}/rendered"
+    for query, accept in (("", "*/*"), ("", "video/mp4"), ("?accept=video/mp4", "*/*")):
+        response = vendor.get(path + query, accept)
+        assert (response.status_code, response["Content-Type"]) == (200, "video/mp4")
+        assert body_of(response) == stream
+    headers = {**vendor.headers, "Range": "bytes=1000-1009"}
+    part = vendor.client.get(f"/dicom-web{path}", headers=headers)
+    assert (part.status_code, body_of(part)) == (206, stream[1000:1010])
+    assert vendor.get(path, "image/jpeg").status_code == 406
+    assert vendor.get(f"{path_of(file)}/frames/1/rendered").status_code == 404
+    assert open_picture(vendor.get(f"{path_of(file)}/thumbnail").content).size == (128, 128)
+
+
+def test_an_image_that_would_fill_the_memory_is_refused_before_it_is_decoded(vendor):
+    dataset = dcmread(io.BytesIO(dicom.make_ct(transfer_syntax_uid=dicom.RLE)))
+    dataset.Rows = dataset.Columns = 65535
+    file = dicom.write_file(dataset, dicom.RLE)
+    assert vendor.store(file).status_code == 200
+    for suffix in ("/rendered", "/rendered?viewport=10,10", "/thumbnail", "/frames/1/rendered"):
+        response = vendor.get(path_of(file) + suffix)
+        assert response.status_code == 406
+        assert "bytes" in response.json()["error"]
+
+
+@pytest.mark.parametrize("bits", [1, 8])
+def test_masks_of_single_bits_are_black_and_white(vendor, bits):
+    mask = np.zeros((3, 8, 8), np.uint8)
+    mask[0, :4], mask[1, :, 4:], mask[2, 2:6, 2:6] = 1, 1, 1
+    dataset = dcmread(io.BytesIO(dicom.make_ct(number_of_frames=3)))
+    for keyword in ("WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept"):
+        delattr(dataset, keyword)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, 1, 0
+    packed = np.packbits(mask, bitorder="little") if bits == 1 else mask
+    dataset.PixelData = packed.tobytes()
+    dataset["PixelData"].VR = "OB"
+    file = dicom.write_file(dataset, dicom.EXPLICIT)
+    vendor.store(file)
+    parts = parts_of(vendor.get(f"{path_of(file)}/rendered", 'multipart/related; type="image/png"'))
+    levels = [np.asarray(open_picture(part.get_payload(decode=True))) for part in parts]
+    assert np.array_equal(levels, mask * 255)
+
+
+@pytest.mark.skipif(shutil.which("dcmj2pnm") is None, reason="DCMTK is not installed")
+@pytest.mark.parametrize("window", [(40, 400), (1000, 1500), (-500.5, 200), (0, 2)])
+def test_dcmtk_shows_the_same_window(vendor, tmp_path, window):
+    dataset = dcmread(io.BytesIO(dicom.make_ct(rows=64, columns=96)))
+    file = dicom.write_file(dataset, dicom.EXPLICIT)
+    vendor.store(file)
+    center, width = window
+    mine = vendor.get(f"{path_of(file)}/rendered?window={center},{width},linear", "image/png").content
+    (tmp_path / "image.dcm").write_bytes(file)
+    command = ["dcmj2pnm", "+op", "+Ww", str(center), str(width), "image.dcm", "shown.pgm"]
+    subprocess.run(command, check=True, timeout=60, cwd=tmp_path)
+    theirs = np.asarray(Image.open(tmp_path / "shown.pgm")).astype(int)
+    assert np.abs(np.asarray(open_picture(mine)).astype(int) - theirs).max() <= 1
