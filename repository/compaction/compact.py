@@ -1,4 +1,4 @@
-"""Compaction: many small packs of a quiet series become one, and what was erased is left out.
+"""Compaction: many small packs of a quiet study become one, and what was erased is left out.
 
 Nothing is changed in place. The new pack is durable before one transaction moves the rows, each only if it
 still lies where it was read; then the old packs are condemned, and readers on their way have until the end
@@ -17,17 +17,18 @@ from django.utils import timezone
 
 from access.database import database_now, release, run_write
 from registry import changes
-from registry.models import Instance, RemovedInstance, Segment, Study
+from registry.models import Instance, RemovedInstance, Segment, Series, Study
 from registry.removed import erase
 from repository.compaction.copying import (
     CompactedPack,
+    CompactedSegment,
     Moved,
-    copy_instances,
+    copy_parts,
     derive_preamble,
     read_origin,
 )
-from repository.compaction.plan import CompactionPlan, plan_series
-from repository.models import Pack, SeriesLease
+from repository.compaction.plan import CompactionPlan, plan_study
+from repository.models import Pack, StudyLease
 from repository.objects.base import ObjectStore
 from repository.objects.selection import open_store
 
@@ -51,8 +52,8 @@ class Compacted:
     condemned: tuple[str, ...]
 
 
-def compact_series(series_id: int, *, now: datetime | None = None) -> Compacted | None:
-    """Write the small segments of a series into one pack, without what is past its recovery time.
+def compact_study(study_id: int, *, now: datetime | None = None) -> Compacted | None:
+    """Write the small packs of a study into one, without what is past its recovery time.
 
     Returns None when there is nothing to do, somebody else is at it, or rows moved meanwhile.
 
@@ -63,8 +64,8 @@ def compact_series(series_id: int, *, now: datetime | None = None) -> Compacted 
     """
     now = now or timezone.now()
     objects = open_store()
-    plan = plan_series(series_id, now, lambda key: read_origin(objects, key))
-    token = _take_lease(series_id) if plan is not None else None
+    plan = plan_study(study_id, now, lambda key: read_origin(objects, key))
+    token = _take_lease(study_id) if plan is not None else None
     release()
     if plan is None or token is None:
         return None
@@ -80,31 +81,31 @@ def drop_emptied_segments(now: datetime | None = None) -> int:
 
 def _compact(objects: ObjectStore, plan: CompactionPlan, token: str, now: datetime) -> Compacted | None:
     pack = None
-    if plan.moving:
-        preamble = derive_preamble(plan.origin)
-        pack = copy_instances(objects, preamble, plan.series_instance_uid, plan.moving)
+    if plan.parts:
+        uids = dict(Series.objects.filter(study=plan.study_id).values_list("pk", "series_instance_uid"))
+        pack = copy_parts(objects, derive_preamble(plan.origin), uids, plan.parts)
         release()
     try:
         condemned = run_write(lambda: _commit(plan, pack, now))
     except RowsMoved as error:
-        log.info("compaction of series %s given up: %s", plan.series_instance_uid, error)
+        log.info("compaction of study %s given up: %s", plan.study_instance_uid, error)
         if pack is not None:
             objects.delete(pack.key)
         return None
     finally:
-        SeriesLease.objects.filter(series=plan.series_id, token=token).delete()
+        StudyLease.objects.filter(study=plan.study_id, token=token).delete()
         release()
-    return Compacted(pack.key if pack else None, len(plan.moving), len(plan.erased), condemned)
+    return Compacted(pack.key if pack else None, plan.instances, plan.erased, condemned)
 
 
-def _take_lease(series_id: int) -> str | None:
+def _take_lease(study_id: int) -> str | None:
     token, now = secrets.token_hex(16), database_now()
 
     def work() -> bool:
-        SeriesLease.objects.filter(series=series_id, expires_at__lte=now).delete()
-        lease = SeriesLease(series_id=series_id, token=token, expires_at=now + LEASE)
-        SeriesLease.objects.bulk_create([lease], ignore_conflicts=True)
-        return SeriesLease.objects.filter(series=series_id, token=token).exists()
+        StudyLease.objects.filter(study=study_id, expires_at__lte=now).delete()
+        lease = StudyLease(study_id=study_id, token=token, expires_at=now + LEASE)
+        StudyLease.objects.bulk_create([lease], ignore_conflicts=True)
+        return StudyLease.objects.filter(study=study_id, token=token).exists()
 
     return token if run_write(work) else None
 
@@ -112,23 +113,20 @@ def _take_lease(series_id: int) -> str | None:
 def _commit(plan: CompactionPlan, pack: CompactedPack | None, now: datetime) -> tuple[str, ...]:
     """Move the rows, all or none, and condemn what holds nothing any more; runs in a transaction."""
     # The study first, as stores and removals do; they and a move of their rows exclude each other.
-    Study.objects.select_for_update().get(study_instance_uid=plan.study_instance_uid)
-    keys = sorted(plan.pack_keys)
-    # Locked, so that two compactions of different series in one pack see each other's moves.
+    Study.objects.select_for_update().get(pk=plan.study_id)
+    keys = plan.pack_keys
     live = Pack.objects.select_for_update().filter(key__in=keys, state=Pack.LIVE).order_by("key")
     if len(live) != len(keys):
         raise RowsMoved("a pack is not live any more")
     if pack is not None:
         _publish(plan, pack, now)
-    if erase(plan.segment_ids, now) != len(plan.erased):
+    if erase(plan.segment_ids, now) != plan.erased:
         raise RowsMoved("a removed instance was restored")
     _require_empty(plan.segment_ids)
     Segment.objects.filter(pk__in=plan.segment_ids).update(emptied_at=now)
-    condemned = tuple(key for key in keys if not _is_used(key))
-    Pack.objects.filter(key__in=condemned).update(state=Pack.CONDEMNED, condemned_at=now)
-    if condemned:
-        changes.append("packs_condemned", plan.study_instance_uid, {"keys": list(condemned)})
-    return condemned
+    Pack.objects.filter(key__in=keys).update(state=Pack.CONDEMNED, condemned_at=now)
+    changes.append("packs_condemned", plan.study_instance_uid, {"keys": list(keys)})
+    return keys
 
 
 def _publish(plan: CompactionPlan, pack: CompactedPack, now: datetime) -> None:
@@ -143,16 +141,21 @@ def _publish(plan: CompactionPlan, pack: CompactedPack, now: datetime) -> None:
     Pack.objects.bulk_create([row], ignore_conflicts=True)
     if not Pack.objects.filter(key=pack.key, state=Pack.LIVE).exists():
         raise RowsMoved("the sweep was faster")
-    segment = Segment.objects.create(
-        series_id=plan.series_id,
-        pack_key=pack.key,
-        metadata=pack.metadata,
-        metadata_instances=len(pack.moved),
-        has_bulk_uris=plan.has_bulk_uris,
+    for segment in pack.segments:
+        _publish_segment(pack.key, segment)
+
+
+def _publish_segment(key: str, segment: CompactedSegment) -> None:
+    row = Segment.objects.create(
+        series_id=segment.series_id,
+        pack_key=key,
+        metadata=segment.metadata,
+        metadata_instances=len(segment.moved),
+        has_bulk_uris=segment.has_bulk_uris,
     )
     for model, is_removed in ((Instance, False), (RemovedInstance, True)):
-        moved = [one for one in pack.moved if one.source.is_removed == is_removed]
-        if _move_rows(model, segment.pk, moved) != len(moved):
+        moved = [one for one in segment.moved if one.source.is_removed == is_removed]
+        if _move_rows(model, row.pk, moved) != len(moved):
             raise RowsMoved("an instance is not where it was")
 
 
@@ -181,10 +184,3 @@ def _require_empty(segment_ids: Sequence[int]) -> None:
     for model in (Instance, RemovedInstance):
         if model.objects.filter(segment__in=segment_ids).exists():
             raise RowsMoved("an instance was restored into a segment that is to be emptied")
-
-
-def _is_used(key: str) -> bool:
-    return (
-        Instance.objects.filter(segment__pack_key=key).exists()
-        or RemovedInstance.objects.filter(segment__pack_key=key).exists()
-    )

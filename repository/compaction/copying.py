@@ -1,4 +1,4 @@
-"""Copying the instances of a series into one new pack: every block verified, every SHA-256 held against its row.
+"""Copying instances into one new pack: every block verified, every SHA-256 held against its row.
 
 Nothing is parsed: the metadata document is made of the stored JSON.
 """
@@ -51,6 +51,15 @@ class Moving:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesPart:
+    """The instances of one series in the order in which they are to lie."""
+
+    series_id: int
+    has_bulk_uris: bool
+    instances: tuple[Moving, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """Where an instance lies in the new pack and document."""
 
@@ -60,20 +69,29 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactedSegment:
+    """One series in the new pack."""
+
+    series_id: int
+    metadata: bytes
+    has_bulk_uris: bool
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CompactedPack:
-    """A durable pack that no row names yet, and the one segment in it."""
+    """A durable pack that no row names yet."""
 
     key: str
     size_bytes: int
     received_at: datetime
-    metadata: bytes
-    moved: tuple[Moved, ...]
+    segments: tuple[CompactedSegment, ...]
 
 
-def copy_instances(
-    objects: ObjectStore, preamble: PackPreamble, series_instance_uid: str, instances: Sequence[Moving]
+def copy_parts(
+    objects: ObjectStore, preamble: PackPreamble, series_uids: dict[int, str], parts: Sequence[SeriesPart]
 ) -> CompactedPack:
-    """Write the instances in their order into a new pack and make it durable; memory is constant.
+    """Write the series one after the other into a new pack and make it durable; memory is constant.
 
     Raises
     ------
@@ -83,20 +101,17 @@ def copy_instances(
         The device is full or failed.
     """
     writer = PackWriter(objects.create(preamble.key), preamble)
-    document = DocumentBuilder()
     try:
         with ExitStack() as stack:
             sources = _Sources(objects, stack)
-            moved = tuple(
-                _copy_one(writer, document, sources, series_instance_uid, item) for item in instances
-            )
+            segments = tuple(_copy_part(writer, sources, series_uids[part.series_id], part) for part in parts)
         finished = writer.finish()
         objects.sync(preamble.key)
     except BaseException:
         writer.abandon()
         objects.delete(preamble.key)
         raise
-    return CompactedPack(preamble.key, finished.size_bytes, preamble.received_at, document.finish(), moved)
+    return CompactedPack(preamble.key, finished.size_bytes, preamble.received_at, segments)
 
 
 def read_origin(objects: ObjectStore, key: str) -> PackPreamble:
@@ -153,6 +168,14 @@ class _Sources:
     def _close_all(self) -> None:
         for reader, _ in self._readers.values():
             reader.close()
+
+
+def _copy_part(
+    writer: PackWriter, sources: _Sources, series_instance_uid: str, part: SeriesPart
+) -> CompactedSegment:
+    document = DocumentBuilder()
+    moved = tuple(_copy_one(writer, document, sources, series_instance_uid, item) for item in part.instances)
+    return CompactedSegment(part.series_id, document.finish(), part.has_bulk_uris, moved)
 
 
 def _copy_one(

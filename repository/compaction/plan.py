@@ -1,17 +1,21 @@
-"""What of a series is worth writing together: its small segments, and every segment that holds what must go."""
+"""Which packs of a study are worth writing together: its small ones, and every one that holds what must go."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from registry.models import Instance, RemovedInstance, Segment, Series
-from repository.compaction.copying import Moving
+from django.db.models import Count, Q, Sum
+
+from registry.models import Instance, RemovedInstance, Segment, Study
+from registry.removed import erasable
+from repository.compaction.copying import Moving, SeriesPart
 from repository.open_packs import CLOSE_AFTER_BYTES
 from repository.packs.layout import PackPreamble
 
-MIN_SEGMENTS = 4
-SMALL_SEGMENT_BYTES = 32 << 20
+MIN_PACKS = 4
+SMALL_PACK_BYTES = 32 << 20
+MAX_INSTANCES = 20_000
 _COLUMNS = (
     "pk",
     "sop_instance_uid",
@@ -23,111 +27,150 @@ _COLUMNS = (
     "metadata_offset",
     "metadata_length",
     "sha256",
+    "segment__series_id",
+    "segment__series__series_number",
     "instance_number",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CompactionPlan:
-    """Segments of one series that came the same way, what moves out of them and what is left out."""
+    """Packs of one study that came the same way, what moves out of them by series, and how much is left out."""
 
-    series_id: int
-    series_instance_uid: str
+    study_id: int
     study_instance_uid: str
     origin: PackPreamble
+    pack_keys: tuple[str, ...]
     segment_ids: tuple[int, ...]
-    pack_keys: frozenset[str]
-    has_bulk_uris: bool
-    moving: tuple[Moving, ...]
-    erased: tuple[Moving, ...]
+    parts: tuple[SeriesPart, ...]
+    erased: int
+
+    @property
+    def instances(self) -> int:
+        """How many instances move."""
+        return sum(len(part.instances) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    item: Moving
-    instance_number: int | None
-    is_erased: bool
+class _Used:
+    """How much of a pack is still of use, and whether anything in it is to be erased."""
+
+    key: str
+    instances: int = 0
+    size_bytes: int = 0
+    is_erasing: bool = False
 
 
-def plan_series(
-    series_id: int, now: datetime, read_origin: Callable[[str], PackPreamble]
+def plan_study(
+    study_id: int, now: datetime, read_origin: Callable[[str], PackPreamble]
 ) -> CompactionPlan | None:
-    """Decide which segments of a series to write into one pack; None when that gains nothing.
+    """Decide which packs of a study to write into one; None when that gains nothing.
 
     Only what came from the same department with the same issuer goes together: a rebuild takes both from the
     first line of a pack. At most one pack's worth is taken; the next run takes the rest.
     """
-    series = Series.objects.select_related("study").filter(pk=series_id).first()
-    rows = _rows_of(series_id, now) if series is not None else []
-    if series is None or not rows:
-        return None
-    by_segment: dict[int, list[_Row]] = {}
-    for row in rows:
-        by_segment.setdefault(row.item.segment_id, []).append(row)
-    chosen, origin = _choose(by_segment, read_origin)
-    is_erasing = any(row.is_erased for pk in chosen for row in by_segment[pk])
-    if origin is None or (len(chosen) < MIN_SEGMENTS and not is_erasing):
-        return None
-    taken = sorted((row for pk in chosen for row in by_segment[pk]), key=_reading_order)
-    return CompactionPlan(
-        series_id=series_id,
-        series_instance_uid=series.series_instance_uid,
-        study_instance_uid=series.study.study_instance_uid,
-        origin=origin,
-        segment_ids=tuple(chosen),
-        pack_keys=frozenset(row.item.pack_key for row in taken),
-        has_bulk_uris=Segment.objects.filter(pk__in=chosen, has_bulk_uris=True).exists(),
-        moving=tuple(row.item for row in taken if not row.is_erased),
-        erased=tuple(row.item for row in taken if row.is_erased),
+    study_instance_uid = (
+        Study.objects.values_list("study_instance_uid", flat=True).filter(pk=study_id).first()
     )
+    chosen, origin = _choose(_list_used(study_id, now), read_origin)
+    if study_instance_uid is None or origin is None:
+        return None
+    if len(chosen) < MIN_PACKS and not any(used.is_erasing for used in chosen):
+        return None
+    keys = tuple(sorted(used.key for used in chosen))
+    segments = dict(Segment.objects.filter(pack_key__in=keys).values_list("pk", "has_bulk_uris"))
+    return CompactionPlan(
+        study_id=study_id,
+        study_instance_uid=study_instance_uid,
+        origin=origin,
+        pack_keys=keys,
+        segment_ids=tuple(segments),
+        parts=_group(_list_moving(keys, now), {pk for pk, has_uris in segments.items() if has_uris}),
+        erased=erasable(now).filter(segment__pack_key__in=keys).count(),
+    )
+
+
+def _list_used(study_id: int, now: datetime) -> list[_Used]:
+    """Say of every pack that the study has rows in how much of it would move."""
+    found: dict[str, _Used] = {}
+    removed = RemovedInstance.objects.filter(segment__series__study=study_id)
+    counts = (
+        Instance.objects.filter(series__study=study_id),
+        removed.exclude(pk__in=erasable(now).values("pk")),
+    )
+    for rows in counts:
+        grouped = rows.order_by().values_list("segment__pack_key").annotate(Count("pk"), Sum("length"))
+        for key, instances, size_bytes in grouped:
+            known = found.get(key, _Used(key))
+            found[key] = _Used(key, known.instances + instances, known.size_bytes + size_bytes)
+    for key in (
+        erasable(now).filter(segment__series__study=study_id).values_list("segment__pack_key", flat=True)
+    ):
+        found[key] = replace(found.get(key, _Used(key)), is_erasing=True)
+    return list(found.values())
 
 
 def _choose(
-    by_segment: dict[int, list[_Row]], read_origin: Callable[[str], PackPreamble]
-) -> tuple[list[int], PackPreamble | None]:
-    """Take what must be erased first, then small segments in the order of their arrival."""
+    found: Iterable[_Used], read_origin: Callable[[str], PackPreamble]
+) -> tuple[list[_Used], PackPreamble | None]:
+    """Take what must be erased first, then small packs in the order of their arrival."""
     origin: PackPreamble | None = None
-    chosen: list[int] = []
-    total = 0
-    for pk, rows in sorted(by_segment.items(), key=lambda one: (not _holds_erased(one[1]), one[0])):
-        size = sum(row.item.length for row in rows if not row.is_erased)
-        if not _holds_erased(rows) and size > SMALL_SEGMENT_BYTES:
+    chosen: list[_Used] = []
+    size_bytes = instances = 0
+    for used in sorted(found, key=lambda one: (not one.is_erasing, one.key)):
+        if not used.is_erasing and used.size_bytes > SMALL_PACK_BYTES:
             continue
-        if chosen and total + size > CLOSE_AFTER_BYTES:
+        is_too_much = (
+            size_bytes + used.size_bytes > CLOSE_AFTER_BYTES or instances + used.instances > MAX_INSTANCES
+        )
+        if chosen and is_too_much:
             continue
-        found = read_origin(rows[0].item.pack_key)
-        if origin is not None and (found.department, found.issuer) != (origin.department, origin.issuer):
+        came = read_origin(used.key)
+        if origin is not None and (came.department, came.issuer) != (origin.department, origin.issuer):
             continue
-        if origin is None or found.received_at < origin.received_at:
-            origin = found
-        chosen.append(pk)
-        total += size
+        if origin is None or came.received_at < origin.received_at:
+            origin = came
+        chosen.append(used)
+        size_bytes += used.size_bytes
+        instances += used.instances
     return chosen, origin
 
 
-def _holds_erased(rows: Sequence[_Row]) -> bool:
-    return any(row.is_erased for row in rows)
-
-
-def _reading_order(row: _Row) -> tuple[bool, int, int]:
-    return (row.instance_number is None, row.instance_number or 0, row.item.row_id)
-
-
-def _rows_of(series_id: int, now: datetime) -> list[_Row]:
-    there = Instance.objects.filter(series=series_id).values_list(*_COLUMNS)
-    removed = RemovedInstance.objects.filter(segment__series=series_id).values_list(
-        *_COLUMNS, "state", "removal__recoverable_until"
+def _list_moving(keys: Sequence[str], now: datetime) -> list[tuple[Any, ...]]:
+    """Return the rows that move, each with whether it is a removed one."""
+    there = Instance.objects.filter(segment__pack_key__in=keys)
+    removed = RemovedInstance.objects.filter(
+        ~Q(pk__in=erasable(now).values("pk")), segment__pack_key__in=keys
     )
-    rows = [_row(values, is_removed=False, is_erased=False) for values in there]
-    for *values, state, recoverable_until in removed:
-        is_erased = state != RemovedInstance.HIDDEN or recoverable_until <= now
-        rows.append(_row(tuple(values), is_removed=True, is_erased=is_erased))
-    return rows
+    return [
+        *((*row, False) for row in there.values_list(*_COLUMNS)),
+        *((*row, True) for row in removed.values_list(*_COLUMNS)),
+    ]
 
 
-def _row(values: tuple[Any, ...], *, is_removed: bool, is_erased: bool) -> _Row:
-    pk, uid, syntax, segment_id, key, offset, length, document_at, document_length, sha256, number = values
-    item = Moving(
+def _group(rows: Iterable[tuple[Any, ...]], with_bulk_uris: set[int]) -> tuple[SeriesPart, ...]:
+    """Group rows by series, series and instances in the order in which they are read."""
+    by_series: dict[int, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        by_series.setdefault(row[10], []).append(row)
+    parts = []
+    for series_id, of_series in sorted(by_series.items(), key=lambda one: (_order(one[1][0][11]), one[0])):
+        of_series.sort(key=lambda row: (_order(row[12]), row[0]))
+        moving = tuple(_moving(row) for row in of_series)
+        has_bulk_uris = any(item.segment_id in with_bulk_uris for item in moving)
+        parts.append(SeriesPart(series_id, has_bulk_uris, moving))
+    return tuple(parts)
+
+
+def _order(number: int | None) -> tuple[bool, int]:
+    return (number is None, number or 0)
+
+
+def _moving(row: tuple[Any, ...]) -> Moving:
+    pk, uid, syntax, segment_id, key, offset, length, document_at, document_length, sha256, *_, is_removed = (
+        row
+    )
+    return Moving(
         pk,
         is_removed,
         uid,
@@ -140,4 +183,3 @@ def _row(values: tuple[Any, ...], *, is_removed: bool, is_erased: bool) -> _Row:
         document_length,
         bytes(sha256),
     )
-    return _Row(item, number, is_erased)

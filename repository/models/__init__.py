@@ -3,7 +3,7 @@
 from repository.models.commitment import Commitment
 from repository.models.delivery import Attempt, Delivery, DeliveryItem
 from repository.models.pack import Pack
-from repository.models.upkeep import Damage, JournalHead, SeriesLease
+from repository.models.upkeep import Damage, JournalHead, StudyLease
 
 __all__ = [
     "Attempt",
@@ -13,5 +13,5 @@ __all__ = [
     "DeliveryItem",
     "JournalHead",
     "Pack",
-    "SeriesLease",
+    "StudyLease",
 ]

@@ -1,8 +1,8 @@
-"""What the upkeep of packs remembers: damage that was found, who compacts which series, where the journal is."""
+"""What the upkeep of packs remembers: damage that was found, who compacts which study, where the journal is."""
 
 from django.db import models
 
-from registry.models import Series
+from registry.models import Study
 
 
 class Damage(models.Model):
@@ -24,15 +24,15 @@ class Damage(models.Model):
         return f"damage in {self.pack_key}"
 
 
-class SeriesLease(models.Model):
-    """Who compacts a series; a lease that ran out may be taken over."""
+class StudyLease(models.Model):
+    """Who compacts a study; a lease that ran out may be taken over."""
 
-    series = models.OneToOneField(Series, models.CASCADE, primary_key=True, related_name="+")
+    study = models.OneToOneField(Study, models.CASCADE, primary_key=True, related_name="+")
     token = models.CharField(max_length=32)
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"lease on series {self.series_id}"
+        return f"lease on study {self.study_id}"
 
 
 class JournalHead(models.Model):

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from deploy.storage_figures import describe_damages, lies_on_encrypted_volume, read_figures
-from registry.models import Instance, Series
-from repository.compaction.compact import compact_series
+from registry.models import Instance, Study
+from repository.compaction.compact import compact_study
 from repository.damage import note_damage
 from repository.journal.duty import write_journal
 from repository.models import Damage, JournalHead, Pack
@@ -47,7 +47,7 @@ def test_figures_follow_compaction_and_scrub(scattered, tmp_path):
     assert (before.live_packs, before.condemned_packs, before.never_scrubbed) == (5, 0, 5)
     assert [(one.series_instance_uid, one.segments) for one in before.scattered] == [(scattered, 5)]
     assert before.live_bytes == sum(p.stat().st_size for p in tmp_path.rglob("*.pack"))
-    compact_series(Series.objects.get().pk)
+    compact_study(Study.objects.get().pk)
     scrub()
     after = read_figures()
     assert (after.live_packs, after.condemned_packs, after.never_scrubbed) == (1, 5, 0)

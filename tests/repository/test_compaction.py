@@ -13,11 +13,11 @@ from registry.models import Change, Instance, Removal, RemovedInstance, Segment,
 from registry.remove import Target, delete, restore
 from repository import metadata, retrieve
 from repository.compaction import compact, plan
-from repository.compaction.compact import compact_series, drop_emptied_segments
-from repository.compaction.copying import DamagedSource, copy_instances
+from repository.compaction.compact import compact_study, drop_emptied_segments
+from repository.compaction.copying import DamagedSource, copy_parts
 from repository.compaction.duty import COMPACT_AFTER, compact_quiet
 from repository.delivery.duties import note_quiet_studies
-from repository.models import Damage, Pack, SeriesLease
+from repository.models import Damage, Pack, StudyLease
 from repository.retrieve import _document
 from repository.sweep import PACK_GRACE, sweep
 from tests.support import dicom
@@ -61,7 +61,7 @@ def all_answers(vendor, path, files):
 def test_many_packs_become_one_and_every_answer_stays(vendor, series, objects_root):
     row, path, files = series
     before = all_answers(vendor, path, files)
-    done = compact_series(row.pk)
+    done = compact_study(row.study_id)
     assert (done.instances, done.erased, len(done.condemned)) == (6, 0, 6)
     assert Pack.objects.filter(state="live").count() == 1
     assert Segment.objects.filter(emptied_at=None).count() == 1
@@ -76,33 +76,33 @@ def test_many_packs_become_one_and_every_answer_stays(vendor, series, objects_ro
 
 
 def test_instances_lie_in_the_order_in_which_they_are_read(vendor, series):
-    compact_series(series[0].pk)
+    compact_study(series[0].study_id)
     numbers = Instance.objects.order_by("offset").values_list("instance_number", flat=True)
     assert list(numbers) == [1, 2, 3, 4, 5, 6]
 
 
 def test_what_is_compact_already_is_left_alone(vendor, series):
     row, *_ = series
-    assert compact_series(row.pk).instances == 6
-    assert compact_series(row.pk) is None
-    assert compact_series(row.pk + 1) is None
-    assert SeriesLease.objects.count() == 0
+    assert compact_study(row.study_id).instances == 6
+    assert compact_study(row.study_id) is None
+    assert compact_study(row.study_id + 1) is None
+    assert StudyLease.objects.count() == 0
 
 
-def test_large_segments_stay_where_they_are(vendor, series, monkeypatch):
+def test_large_packs_stay_where_they_are(vendor, series, monkeypatch):
     size = Instance.objects.latest("length").length
-    monkeypatch.setattr(plan, "SMALL_SEGMENT_BYTES", size - 1)
-    assert compact_series(series[0].pk) is None
+    monkeypatch.setattr(plan, "SMALL_PACK_BYTES", size - 1)
+    assert compact_study(series[0].study_id) is None
 
 
 def test_a_pack_takes_no_more_than_a_pack_holds(vendor, series, monkeypatch):
     size = Instance.objects.latest("length").length
     monkeypatch.setattr(plan, "CLOSE_AFTER_BYTES", size * 4)
-    assert compact_series(series[0].pk).instances == 4
+    assert compact_study(series[0].study_id).instances == 4
     assert Segment.objects.filter(emptied_at=None).count() == 3
 
 
-def test_packs_of_which_another_series_reads_stay_live(vendor):
+def test_all_series_of_a_study_come_into_one_pack_each_in_one_piece(vendor):
     study = dicom.StudyFacts()
     one, other = dicom.make_uid(), dicom.make_uid()
     for number in range(1, 5):
@@ -110,12 +110,13 @@ def test_packs_of_which_another_series_reads_stay_live(vendor):
             dicom.make_ct(study, series_instance_uid=uid, instance_number=number) for uid in (one, other)
         ]
         assert vendor.store(*files).status_code == 200
-    first, second = Series.objects.order_by("pk")
-    assert compact_series(first.pk).condemned == ()
-    assert Pack.objects.filter(state="live").count() == 5
-    assert len(compact_series(second.pk).condemned) == 4
-    assert Pack.objects.filter(state="live").count() == 2
-    condemned = Change.objects.filter(kind="packs_condemned").latest("pk")
+    done = compact_study(Study.objects.get().pk)
+    assert (done.instances, len(done.condemned)) == (8, 4)
+    assert Pack.objects.get(state="live").key == done.key
+    assert Segment.objects.filter(emptied_at=None).count() == 2
+    order = list(Instance.objects.order_by("offset").values_list("series__series_instance_uid", flat=True))
+    assert order in ([one] * 4 + [other] * 4, [other] * 4 + [one] * 4)
+    condemned = Change.objects.get(kind="packs_condemned")
     assert len(condemned.detail["keys"]) == 4
 
 
@@ -123,12 +124,12 @@ def test_nothing_moves_when_an_instance_went_meanwhile(vendor, series, monkeypat
     row, path, _ = series
 
     def lose_one(*args):
-        pack = copy_instances(*args)
+        pack = copy_parts(*args)
         Instance.objects.get(instance_number=4).delete()
         return pack
 
-    monkeypatch.setattr(compact, "copy_instances", lose_one)
-    assert compact_series(row.pk) is None
+    monkeypatch.setattr(compact, "copy_parts", lose_one)
+    assert compact_study(row.study_id) is None
     assert Pack.objects.filter(state="live").count() == 6
     assert len(list(objects_root.rglob("*.pack"))) == 6
     assert Segment.objects.filter(emptied_at=None).count() == 6
@@ -144,7 +145,7 @@ def test_what_is_past_its_recovery_time_is_erased_and_the_rest_stays_recoverable
     removals = [delete(ADMIN, Target(study, row.series_instance_uid, uid), door="test") for uid in uids[:2]]
     now = timezone.now()
     Removal.objects.filter(pk=removals[0].pk).update(recoverable_until=now - timedelta(seconds=1))
-    done = compact_series(row.pk)
+    done = compact_study(row.study_id)
     assert (done.instances, done.erased, len(done.condemned)) == (5, 1, 6)
     states = dict(RemovedInstance.objects.values_list("sop_instance_uid", "state"))
     assert states == {uids[0]: "erased", uids[1]: "hidden"}
@@ -176,12 +177,12 @@ def test_nothing_is_erased_that_is_restored_meanwhile(vendor, series, monkeypatc
     removal = delete(ADMIN, Target(row.study.study_instance_uid), door="test")
 
     def restore_first(*args):
-        pack = copy_instances(*args)
+        pack = copy_parts(*args)
         restore(ADMIN, removal.pk, door="test")
         return pack
 
-    monkeypatch.setattr(compact, "copy_instances", restore_first)
-    assert compact_series(row.pk) is None
+    monkeypatch.setattr(compact, "copy_parts", restore_first)
+    assert compact_study(row.study_id) is None
     assert Instance.objects.count() == 6
     assert Pack.objects.filter(state="live").count() == 6
 
@@ -210,25 +211,25 @@ def test_a_damaged_series_is_noted_by_the_duty_and_others_go_on(vendor, series, 
 def test_a_leased_series_is_left_to_whoever_holds_it(vendor, series):
     row, *_ = series
     later = timezone.now() + timedelta(minutes=5)
-    SeriesLease.objects.create(series=row, token="other", expires_at=later)
-    assert compact_series(row.pk) is None
-    SeriesLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert compact_series(row.pk).instances == 6
+    StudyLease.objects.create(study=row.study, token="other", expires_at=later)
+    assert compact_study(row.study_id) is None
+    StudyLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert compact_study(row.study_id).instances == 6
 
 
 def test_a_damaged_source_moves_nothing_and_is_not_tried_again_at_once(vendor, series, objects_root):
     row, *_ = series
     flip_a_bit(sorted(objects_root.rglob("*.pack"))[2])
     with pytest.raises(DamagedSource):
-        compact_series(row.pk)
+        compact_study(row.study_id)
     assert Pack.objects.filter(state="live").count() == 6
     assert len(list(objects_root.rglob("*.pack"))) == 6
-    assert compact_series(row.pk) is None
+    assert compact_study(row.study_id) is None
 
 
 def test_the_rows_of_emptied_segments_stay_for_readers_on_their_way(vendor, series):
     now = timezone.now()
-    compact_series(series[0].pk, now=now)
+    compact_study(series[0].study_id, now=now)
     assert drop_emptied_segments(now + timedelta(minutes=59)) == 0
     assert drop_emptied_segments(now + timedelta(minutes=61)) == 6
     assert Segment.objects.count() == 1
@@ -255,7 +256,7 @@ def test_who_planned_before_everything_moved_plans_once_more(vendor, series, mon
         def plan(*arguments):
             planned = function(*arguments)
             if not calls:
-                calls.append(compact_series(row.pk))
+                calls.append(compact_study(row.study_id))
                 sweep(now=timezone.now() + PACK_GRACE + timedelta(hours=1))
                 drop_emptied_segments(timezone.now() + timedelta(days=1))
             return planned
@@ -283,7 +284,7 @@ def test_a_compacted_pack_without_rows_is_not_adopted_but_removed(vendor, series
     row, *_ = series
     monkeypatch.setattr(compact, "run_write", crash_at_second_write())
     with pytest.raises(KeyboardInterrupt):
-        compact_series(row.pk)
+        compact_study(row.study_id)
     assert len(list(objects_root.rglob("*.pack"))) == 7
     report = sweep(now=timezone.now() + timedelta(days=2))
     assert (len(report.removed_unfinished), report.moved_to_lost) == (1, [])

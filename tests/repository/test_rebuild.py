@@ -25,7 +25,7 @@ from registry.models import (
 from registry.rebuilt import confirm_rebuilt
 from registry.remove import Target, delete, reject, restore
 from registry.removed import REJECTIONS
-from repository.compaction.compact import compact_series
+from repository.compaction.compact import compact_study
 from repository.journal.duty import find_advance, verify_journal, write_journal
 from repository.journal.files import list_keys
 from repository.models import Damage, JournalHead, Pack
@@ -202,7 +202,7 @@ def test_compacted_packs_bring_back_each_instance_once(vendor):
         vendor.store(dicom.make_ct(study, series_instance_uid=series_uid, instance_number=number))
     gone = Instance.objects.get(instance_number=3)
     delete(ADMIN, Target(study.study_instance_uid, series_uid, gone.sop_instance_uid), door="test")
-    compacted = compact_series(Series.objects.get().pk)
+    compacted = compact_study(Study.objects.get().pk)
     whole = all_bytes()
     lose_database()
     report = rebuild()
