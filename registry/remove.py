@@ -17,11 +17,12 @@ from access.database import run_write
 from registry import changes
 from registry.models import Instance, Removal, Study
 from registry.recount import recount
-from registry.rejection_note import Reference, RejectionNote
+from registry.rejection_note import RejectionNote
 from registry.removed import RETENTION_EXPIRED, Code, bring_back, hide
 from registry.visibility import explain_absence, explain_absence_in, may_see
 
 UIDS_AT_ONCE = 500
+STUDIES_OF_A_NOTE = 100
 
 
 class RemovalNotPermitted(PermissionError):
@@ -67,30 +68,40 @@ def reject(actor: Actor, target: Target, code: Code, *, door: str, reason: str =
 def apply_note(actor: Actor, note: RejectionNote, *, door: str) -> list[Removal]:
     """Reject what a stored rejection note refers to, in the transaction that stores the note.
 
-    It counts for studies whose custodian sends it; what it says about others is recorded as refused. A note
-    about expired retention goes out of sight with what it refers to, the others stay.
+    It counts for studies whose custodian sends it; what it says about others is recorded as refused, and all of
+    it if it speaks of more than a hundred studies: a store holds everybody's lock. A note about expired retention
+    goes out of sight with what it refers to, the others stay.
 
     Standard: IHE RAD TF-3 4.66
     """
-    removals = []
-    for study_uid in sorted({reference.study_instance_uid for reference in note.references}):
-        study = _lock(study_uid)
-        if study is None:
-            continue
-        wanted = [r for r in note.references if r.study_instance_uid == study_uid]
-        if not _is_custodian(actor, study):
-            _record(actor, study, "reject", door, {"note": note.sop_instance_uid}, outcome="refused")
-            continue
-        if note.code.code_value == RETENTION_EXPIRED and study_uid == note.study_instance_uid:
-            wanted.append(Reference(study_uid, note.series_instance_uid, note.sop_instance_uid))
-        removal = _start(actor, study, Target(study_uid), Removal.REJECT, note.code, "")
-        removal.note_sop_instance_uid = note.sop_instance_uid
-        removal.save()
-        if _finish(actor, study, removal, _referenced(study, wanted), door):
-            removals.append(removal)
-        else:
-            removal.delete()
-    return removals
+    references: dict[str, list[str]] = {}
+    for reference in note.references:
+        references.setdefault(reference.study_instance_uid, []).append(reference.sop_instance_uid)
+    if note.code.code_value == RETENTION_EXPIRED:
+        references.setdefault(note.study_instance_uid, []).append(note.sop_instance_uid)
+    known = _find_known(sorted(references))
+    if len(known) > STUDIES_OF_A_NOTE:
+        detail = {"note": note.sop_instance_uid, "studies": len(known)}
+        audit.record(actor, "reject", outcome="refused", door=door, detail=detail)
+        return []
+    removals = (_apply_to(actor, note, uid, references[uid], door) for uid in known)
+    return [removal for removal in removals if removal is not None]
+
+
+def _apply_to(
+    actor: Actor, note: RejectionNote, study_instance_uid: str, sop_instance_uids: list[str], door: str
+) -> Removal | None:
+    study = Study.objects.select_for_update().get(study_instance_uid=study_instance_uid)
+    if not _is_custodian(actor, study):
+        _record(actor, study, "reject", door, {"note": note.sop_instance_uid}, outcome="refused")
+        return None
+    removal = _start(actor, study, Target(study_instance_uid), Removal.REJECT, note.code, "")
+    removal.note_sop_instance_uid = note.sop_instance_uid
+    removal.save()
+    if _finish(actor, study, removal, _referenced(study, sop_instance_uids), door):
+        return removal
+    removal.delete()
+    return None
 
 
 def restore(actor: Actor, removal_id: int, *, door: str) -> Removal:
@@ -180,11 +191,22 @@ def _chosen(study: Study, target: Target) -> QuerySet[Instance]:
     return rows
 
 
-def _referenced(study: Study, references: list[Reference]) -> Iterable[QuerySet[Instance]]:
-    uids = sorted({reference.sop_instance_uid for reference in references})
-    for start in range(0, len(uids), UIDS_AT_ONCE):
-        chunk = uids[start : start + UIDS_AT_ONCE]
-        yield Instance.objects.filter(series__study=study, sop_instance_uid__in=chunk)
+def _referenced(study: Study, sop_instance_uids: list[str]) -> Iterable[QuerySet[Instance]]:
+    for uids in _split(sorted(set(sop_instance_uids))):
+        yield Instance.objects.filter(series__study=study, sop_instance_uid__in=uids)
+
+
+def _find_known(study_instance_uids: list[str]) -> list[str]:
+    """Return those of some studies that are there, in the order in which their rows are locked."""
+    found: list[str] = []
+    for uids in _split(study_instance_uids):
+        rows = Study.objects.filter(study_instance_uid__in=uids)
+        found += rows.values_list("study_instance_uid", flat=True)
+    return sorted(found)
+
+
+def _split(uids: list[str]) -> Iterable[list[str]]:
+    return (uids[start : start + UIDS_AT_ONCE] for start in range(0, len(uids), UIDS_AT_ONCE))
 
 
 def _start(actor: Actor, study: Study, target: Target, kind: str, code: Code | None, reason: str) -> Removal:

@@ -104,11 +104,8 @@ def erase(segment_ids: Collection[int], now: datetime) -> int:
     Call it in the transaction that leaves them out of a new pack. The rows stay, as the record of what was.
     """
     over = erasable(now).filter(segment__in=segment_ids)
-    forgotten = {"segment": None, "frame_table": None, "bulk_table": None}
-    pks = list(over.values_list("pk", flat=True))
-    rows = RemovedInstance.objects.filter(pk__in=pks)
-    rows.filter(state=RemovedInstance.HIDDEN).update(state=RemovedInstance.ERASED)
-    return rows.update(**forgotten)
+    over.filter(state=RemovedInstance.HIDDEN).update(state=RemovedInstance.ERASED)
+    return over.update(segment=None, frame_table=None, bulk_table=None)
 
 
 def _insert_from(model: type[Model], columns: tuple[str, ...], source: QuerySet[Model, object]) -> int:

@@ -6,6 +6,7 @@ dies leaves it to the next.
 Standard: PS3.18 13, PS3.4 J
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,15 +30,22 @@ from repository.objects.base import UnknownObject
 from repository.objects.selection import open_store
 from repository.packs.reader import PackReader
 
+log = logging.getLogger(__name__)
+
 PROCESSING_FAILURE = 0x0110
 NO_SUCH_INSTANCE = 0x0112
 CLASS_CONFLICT = 0x0119
 AT_ONCE_BYTES = 256 << 20
+OPEN_AT_MOST = 50
 PLANS_AT_MOST = 3
 
 
 class DuplicateTransaction(ValueError):
     """The client has used this Transaction UID before."""
+
+
+class TooManyRequests(RuntimeError):
+    """So many requests of this client wait to be settled that no more are taken for now."""
 
 
 class UnknownTransaction(LookupError):
@@ -88,6 +96,8 @@ def request_commitment(
     ------
     DuplicateTransaction
         The Transaction UID is in use.
+    TooManyRequests
+        The client has as many unsettled requests as one may.
     """
     found = _find(references, actor)
     early = [_check(reference, found.get(reference.sop_instance_uid)) for reference in references]
@@ -156,6 +166,9 @@ def settle(row: Commitment) -> tuple[int | None, ...]:
 
 
 def _open(row: Commitment, actor: Actor) -> None:
+    waiting = Commitment.objects.filter(subject=row.subject, settled_at=None).count()
+    if waiting >= OPEN_AT_MOST:
+        raise TooManyRequests(f"{waiting} requests of this client wait to be settled; send this one later")
     expired = Commitment.objects.filter(subject=row.subject, transaction_uid=row.transaction_uid)
     expired.filter(requested_at__lte=timezone.now() - _kept_for()).delete()
     if not insert(row, unless_known=True):
@@ -254,6 +267,9 @@ def _is_whole(pack: PackReader, one: _Found) -> bool:
         with alarmed(one.pack_key, one.sop_instance_uid, one.study_instance_uid):
             return sum(len(block) for block in pack.blocks(one.offset, one.length)) == one.length
     except DAMAGES:
+        return False
+    except OSError:
+        log.exception("instance %s could not be read for a commitment", one.sop_instance_uid)
         return False
 
 

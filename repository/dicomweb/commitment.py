@@ -14,6 +14,7 @@ from registry.wire.media_types import Choice, negotiate, parse_media_type
 from registry.wire.multipart_related import MultipartReader, boundary_of
 from registry.wire.request_body import RequestBody, TruncatedBody
 from repository.commitment import CommitmentResult, find_commitment, request_commitment
+from repository.dicomweb.admission import admitted_upload
 from repository.dicomweb.commitment_module import (
     InvalidCommitmentRequest,
     build_response,
@@ -23,7 +24,7 @@ from repository.dicomweb.commitment_module import (
 from repository.dicomweb.status import UnsupportedMediaType, require
 from repository.dicomweb.store_response import ANSWERS, write_store_response
 
-MAX_BODY_BYTES = 32 << 20
+MAX_BODY_BYTES = 8 << 20
 READ_BYTES = 256 * 1024
 RETRY_AFTER_S = 5
 JSON_TYPES = ("application/dicom+json", "application/json")
@@ -35,12 +36,15 @@ def commit_instances(request: HttpRequest, actor: Actor, transaction: str) -> Ht
 
     Raises
     ------
-    InvalidCommitmentRequest, UnsupportedMediaType, BodyTooLarge, DuplicateTransaction
+    InvalidCommitmentRequest, UnsupportedMediaType, BodyTooLarge, DuplicateTransaction, TooManyRequests
+    TooManyTransfers
+        All places for uploads are taken.
 
     Standard: PS3.18 13.4
     """
     choice = _prepare(request, actor, transaction)
-    references = read_request(_read_module(request))
+    with admitted_upload(actor):
+        references = read_request(_read_module(request))
     return _answer(request_commitment(actor, transaction, references), choice)
 
 

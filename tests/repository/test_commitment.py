@@ -292,3 +292,17 @@ def test_ten_thousand_references_are_answered_at_once(vendor, files, django_asse
 
 def item(uid: str) -> dict:
     return {"00081150": {"vr": "UI", "Value": [dicom.CT]}, "00081155": {"vr": "UI", "Value": [uid]}}
+
+
+def test_a_client_cannot_let_any_number_of_requests_wait(vendor, files, monkeypatch):
+    monkeypatch.setattr(commitment, "AT_ONCE_BYTES", 10)
+    monkeypatch.setattr(commitment, "OPEN_AT_MOST", 2)
+    module = flat(reference(files[0]))
+    assert [ask(vendor, module).status_code for _ in range(3)] == [202, 202, 503]
+    commitment.settle_commitments()
+    assert ask(vendor, module).status_code == 202
+
+
+def test_a_body_beyond_the_limit_is_not_read(vendor, monkeypatch):
+    monkeypatch.setattr("repository.dicomweb.commitment.MAX_BODY_BYTES", 100)
+    assert ask(vendor, flat(reference(dicom.make_ct()))).status_code == 413

@@ -166,3 +166,13 @@ def test_a_note_without_evidence_is_stored_and_does_nothing(vendor, facts, files
     empty = make_note("113001", files, facts, ConceptNameCodeSequence=[])
     assert vendor.store(empty).status_code == 200
     assert Instance.objects.count() == 5
+
+
+def test_a_note_of_very_many_studies_has_no_effect(vendor, facts, files, monkeypatch):
+    monkeypatch.setattr("registry.remove.STUDIES_OF_A_NOTE", 1)
+    second = dicom.make_series(dicom.StudyFacts(), 1)
+    vendor.store(*second)
+    assert vendor.store(make_note("113001", [*files, *second], facts)).status_code == 200
+    assert Instance.objects.count() == 5
+    event = AuditEvent.objects.get(action="reject")
+    assert (event.outcome, event.detail["studies"]) == ("refused", 2)
