@@ -29,7 +29,8 @@ from repository.shutters import apply_shutters, find_active_overlays
 
 Picture = npt.NDArray[np.uint8]
 
-MAX_SIDE = 8192
+MAX_SIDE = 4096
+"""Of what is shown without a viewport, unless the image itself is larger."""
 _RED_PALETTE = "00281101"
 _MAX_MAGNIFICATION = 64.0
 
@@ -104,10 +105,10 @@ def _render_levels(
 
 def _show_area(picture: Picture, area: DisplayedArea, viewport: Viewport | None) -> tuple[Picture, Placement]:
     """Return the displayed area as a picture, and how points reach it."""
-    area, (width, height) = _find_size(area, viewport)
+    rows, columns = picture.shape[:2]
+    area, (width, height) = _find_size(area, viewport, (max(MAX_SIDE, columns), max(MAX_SIDE, rows)))
     scale_x, scale_y = width / (area.right - area.left), height / (area.bottom - area.top)
     canvas = Image.new("L" if picture.ndim == 2 else "RGB", (width, height))
-    rows, columns = picture.shape[:2]
     left, top = max(area.left, 0.0), max(area.top, 0.0)
     right, bottom = min(area.right, columns), min(area.bottom, rows)
     if left < right and top < bottom:
@@ -129,10 +130,12 @@ def _show_area(picture: Picture, area: DisplayedArea, viewport: Viewport | None)
     return shown, Placement(place_pixel, place_fraction)
 
 
-def _find_size(area: DisplayedArea, viewport: Viewport | None) -> tuple[DisplayedArea, tuple[int, int]]:
+def _find_size(
+    area: DisplayedArea, viewport: Viewport | None, limits: tuple[int, int]
+) -> tuple[DisplayedArea, tuple[int, int]]:
     """Return what is shown of an area, and its size in the picture before it is turned."""
     is_turned = area.quarter_turns % 2 == 1
-    room = (float(MAX_SIDE), float(MAX_SIDE))
+    room = limits
     if viewport is not None:
         room = (viewport.height, viewport.width) if is_turned else (viewport.width, viewport.height)
     width, height = area.right - area.left, area.bottom - area.top

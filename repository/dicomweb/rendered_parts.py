@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from access.actor import Actor
 from repository import documents, renditions, stored_bulk
@@ -125,6 +126,8 @@ def _protect(response: HttpResponseBase, part: Part) -> None:
     is_page = part.media_type in _TEXTS
     response["Content-Security-Policy"] = _PAGE_POLICY if is_page else _FILE_POLICY
     response["X-Content-Type-Options"] = "nosniff"
-    if not is_page:
+    if is_page:
+        patch_vary_headers(response, ("Accept-Charset",))
+    else:
         ending = part.media_type.rpartition("/")[2]
         response["Content-Disposition"] = f'inline; filename="{part.item.sop_instance_uid}.{ending}"'

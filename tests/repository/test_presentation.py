@@ -289,6 +289,37 @@ def test_colours_of_a_pseudo_colour_state(vendor):
     assert (picture[..., 2] == 7).all()
 
 
+def test_a_colour_state_turns_a_colour_image(vendor):
+    image = make_image(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    image.BitsAllocated, image.BitsStored, image.HighBit = 8, 8, 7
+    pixels = np.arange(40 * 60 * 3, dtype=np.uint16).astype(np.uint8).reshape(40, 60, 3)
+    image.PixelData = pixels.tobytes()
+    state = make_state(image, SOPClassUID="1.2.840.10008.5.1.4.1.1.11.2", ImageRotation=180)
+    for keyword in ("SoftcopyVOILUTSequence", "PresentationLUTShape"):
+        delattr(state, keyword)
+    assert np.array_equal(render(vendor, image, state), pixels[::-1, ::-1])
+
+
+def test_an_area_far_beyond_the_image_stays_small_enough(vendor):
+    image = make_image()
+    state = make_state(image)
+    area = state.DisplayedAreaSelectionSequence[0]
+    area.DisplayedAreaTopLeftHandCorner = [-1_000_000, -1_000_000]
+    area.DisplayedAreaBottomRightHandCorner = [2_000_000_000, 1_000_000_000]
+    assert max(render(vendor, image, state).shape) <= 4096
+    assert render(vendor, image, state, "?viewport=100,100").shape == (50, 100)
+
+
+def test_a_blending_state_is_not_shown(vendor):
+    image = make_image()
+    files = [
+        dicom.write_file(dataset, dicom.EXPLICIT)
+        for dataset in (image, make_state(image, SOPClassUID="1.2.840.10008.5.1.4.1.1.11.4"))
+    ]
+    vendor.store(*files)
+    assert vendor.get(f"{path_of(files[1])}/rendered").status_code == 406
+
+
 def test_what_a_state_does_not_allow_is_refused(vendor):
     image = make_image()
     state = make_state(image)
