@@ -72,7 +72,6 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (UnknownTransaction, 404),
     (DuplicateTransaction, 409),
     (TooManyRequests, 503),
-    (TooManyRequests, 503),
     (RemovedStudy, 410),
     (UnknownStudy, 404),
     (FrameOutOfRange, 404),
