@@ -127,6 +127,25 @@ ATTRIBUTES: tuple[Attribute, ...] = (
 )
 
 
+_STORED_OF_STUDIES = (
+    "00080051 00081048 00081060 00081080 00081084 00081110 00100022 00100024 00100032 00101001 00101002 00101010 "
+    "00101020 00101030 00102160 00102180 001021A0 001021B0 001021C0 001021D0 00104000 00120062 00120063 00321032 "
+    "00321033 00321060 00321064 00380010 00380060 00401012"
+)
+_STORED_OF_SERIES = (
+    "00080068 0008103F 00081040 00081050 00081070 00081090 00081111 00181000 00181020 00181030 00185100 00200052 "
+    "00201040 00400250 00400251 00400253 00400254 00400260"
+)
+STORED: dict[Level, frozenset[str]] = {
+    "study": frozenset(_STORED_OF_STUDIES.split()),
+    "series": frozenset(_STORED_OF_SERIES.split()),
+}
+"""Tags beyond the table that an answer can include from the metadata of a first instance.
+
+Standard: PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.7.3.1, C.7.4.1, C.7.5.1
+"""
+
+
 def attributes_of(level: Level) -> tuple[Attribute, ...]:
     """Return the attributes of one level in tag order."""
     return _BY_LEVEL[level]

@@ -16,6 +16,8 @@ from registry.attributes import Attribute, Level, attributes_of
 from registry.models import Instance, Series, Study
 
 BASE_URL_PLACEHOLDER = b"\x01"
+IN_ALL_ANSWERS = ("00080005", "00080056", "00081190")
+"""SpecificCharacterSet, InstanceAvailability and RetrieveURL are in every row."""
 NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 Element = dict[str, Any]

@@ -6,23 +6,32 @@ Standard: PS3.18 10.6
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from access import audit
 from access.actor import Actor
 from access.database import write_transaction
 from registry.attributes import Attribute, Level
-from registry.fragments import render_instance, render_series, render_study
+from registry.fragments import (
+    IN_ALL_ANSWERS,
+    default_fields,
+    fill_base_url,
+    render_instance,
+    render_series,
+    render_study,
+)
 from registry.models import Instance, Series, Study
 from registry.search import SearchPage, StudyFragment, count_matches
 from registry.search import search as search_rows
 from registry.visibility import explain_absence_in, series_of, study_for
 from registry.wire.media_types import NotAcceptable, Offer, negotiate
-from repository.dicomweb.base_url import dicomweb_base, origin_of
+from repository.dicomweb.base_url import dicomweb_base, origin_of, prefix_of
 from repository.dicomweb.content_coding import code_body
 from repository.dicomweb.search_answers import OFFERS, PLAIN_JSON, write_answer
 from repository.dicomweb.search_parameters import SearchRequest, parse_search
 from repository.dicomweb.status import require
+from repository.dicomweb.stored_attributes import add_stored
 
 HEADERS = {"Cache-Control": "private, no-store", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
 MORE = "There are {remaining} additional results that can be requested"
@@ -49,11 +58,23 @@ def search(
     page = search_rows(level, asked.matches, asked.paging, actor, columns)
     _record(actor, level, query, study, results=len(page.rows))
     rows = _render(level, page.rows, asked.fields)
-    content_type, body = write_answer(offer, rows, dicomweb_base(request), level, asked.fields)
+    base = dicomweb_base(request)
+    if asked.stored:
+        keys = [row.pk for row in page.rows]
+        filled = (fill_base_url(row, base) for row in rows)
+        origin = prefix_of(request) if settings.RELATIVE_BULK_DATA_URIS else origin_of(request)
+        rows = add_stored(filled, level, keys, asked.stored, origin)
+    content_type, body = write_answer(offer, rows, base, _list_tags(level, asked))
     body, coding = code_body(request, body)
     response = HttpResponse(body, content_type, headers=HEADERS | coding)
     _add_notes(response, request, asked, page)
     return response
+
+
+def _list_tags(level: Level, asked: SearchRequest) -> tuple[str, ...]:
+    fields = default_fields(level) if asked.fields is None else asked.fields
+    parents = ("0020000D", "0020000E") if level == "instance" else ("0020000D",)
+    return (*IN_ALL_ANSWERS, *parents, *(field.tag for field in fields), *asked.stored)
 
 
 def count(

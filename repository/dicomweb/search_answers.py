@@ -13,8 +13,7 @@ from typing import Any
 import orjson
 from pydicom.datadict import keyword_for_tag
 
-from registry.attributes import Attribute, Level
-from registry.fragments import NAME_GROUPS, default_fields, fill_base_url
+from registry.fragments import NAME_GROUPS, fill_base_url
 from registry.wire.dicom_xml import xml_of_dicom_json
 from registry.wire.media_types import Offer
 from registry.wire.multipart_related import new_boundary
@@ -28,21 +27,18 @@ OFFERS = (JSON, PLAIN_JSON, XML, CSV)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
-_IN_ALL = ("00080005", "00080056", "00081190", "0020000D")
-_BELOW_SERIES = "0020000E"
-
 
 def write_answer(
-    offer: Offer, rows: Iterable[bytes], base_url: str, level: Level, fields: tuple[Attribute, ...] | None
+    offer: Offer, rows: Iterable[bytes], base_url: str, tags: Iterable[str]
 ) -> tuple[str, bytes]:
-    """Return the Content-Type and the body for rendered rows of a level.
+    """Return the Content-Type and the body for rendered rows.
 
     Parameters
     ----------
     base_url : str
-        The public base of the service; the rows hold a placeholder for it.
-    fields : tuple of Attribute or None
-        What the rows hold, None for the default attributes of the level.
+        The public base of the service; the rows may hold a placeholder for it.
+    tags : iterable of str
+        What rows can hold: the columns of a table.
     """
     document = fill_base_url(b"[" + b",".join(rows) + b"]", base_url)
     if offer == XML:
@@ -50,16 +46,10 @@ def write_answer(
         parts = ((XML.media_type, "", iter((xml_of_dicom_json(row),))) for row in orjson.loads(document))
         return multipart_type(XML.media_type, boundary), b"".join(multipart(boundary, parts))
     if offer == CSV:
-        columns = _list_columns(level, default_fields(level) if fields is None else fields)
-        return "text/csv; charset=utf-8; header=present", _write_csv(columns, orjson.loads(document))
+        return "text/csv; charset=utf-8; header=present", _write_csv(
+            sorted(set(tags)), orjson.loads(document)
+        )
     return offer.media_type, document
-
-
-def _list_columns(level: Level, fields: Iterable[Attribute]) -> list[str]:
-    tags = {*_IN_ALL, *(field.tag for field in fields)}
-    if level == "instance":
-        tags.add(_BELOW_SERIES)
-    return sorted(tags)
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:

@@ -13,8 +13,11 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
-from registry.attributes import Attribute, Level, attributes_of
-from registry.fragments import default_fields
+from pydicom.datadict import dictionary_has_tag
+
+from registry.attributes import STORED, Attribute, Level, attributes_of
+from registry.fragments import IN_ALL_ANSWERS, default_fields
+from registry.item_keys import read_tag
 from registry.matching import (
     InvalidSearch,
     Match,
@@ -28,6 +31,7 @@ from registry.search import Paging
 from registry.time_zones import move_to_local
 
 MAX_LIMIT = 5000
+MAX_STORED_LIMIT = 500
 MAX_OFFSET = 1_000_000
 MAX_PARAMETERS = 200
 LEVELS: tuple[Level, ...] = ("study", "series", "instance")
@@ -47,13 +51,14 @@ class InvalidParameter(InvalidSearch):
 class SearchRequest:
     """A search as read from its URL.
 
-    `fields` are the attributes to answer with, None for those that are rendered beforehand;
-    `warnings` are texts for Warning headers.
+    `fields` are the attributes to answer with, None for those that are rendered beforehand; `stored` the tags
+    of others, which the metadata of what is found holds; `warnings` are texts for Warning headers.
     """
 
     matches: tuple[Match, ...]
     paging: Paging
     fields: tuple[Attribute, ...] | None
+    stored: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -74,12 +79,17 @@ def parse_search(
     if offset:
         matches = move_to_local(matches, offset)
     matched = [match.attribute for match in matches if match.attribute.level == level]
-    included = _read_includes(level, [value for name, value in pairs if name == "includefield"], warnings)
+    names = [part.strip() for name, value in pairs if name == "includefield" for part in value.split(",")]
+    included, stored = _read_includes(level, names, warnings)
     parents = [above for above, uid in (("study", study), ("series", series)) if uid is None]
     return SearchRequest(
         matches=(*join_ranges(matches), *_path_matches(level, study, series)),
-        paging=Paging(_read_number(pairs, "limit", MAX_LIMIT), _read_number(pairs, "offset", MAX_OFFSET, 0)),
+        paging=Paging(
+            _read_number(pairs, "limit", MAX_STORED_LIMIT if stored else MAX_LIMIT),
+            _read_number(pairs, "offset", MAX_OFFSET, 0),
+        ),
         fields=_select_fields(level, parents, [*matched, *included]),
+        stored=tuple(dict.fromkeys(stored)),
         warnings=tuple(warnings),
     )
 
@@ -168,22 +178,36 @@ def _read_one(pairs: Pairs, name: str) -> str | None:
     return values[0] if values else None
 
 
-def _read_includes(level: Level, values: list[str], warnings: list[str]) -> list[Attribute]:
-    """Return the attributes asked for; each that this level cannot answer is a warning."""
+def _read_includes(level: Level, names: list[str], warnings: list[str]) -> tuple[list[Attribute], list[str]]:
+    """Return the attributes asked for, and the tags of stored ones; what this level cannot answer is a warning."""
     extra: list[Attribute] = []
-    for name in (part.strip() for value in values for part in value.split(",")):
+    stored: list[str] = []
+    for name in filter(None, names):
         if name == "all":
             extra += [a for where in LEVELS[: LEVELS.index(level) + 1] for a in attributes_of(where)]
             continue
         head, dot, _ = name.partition(".")
         attribute = find_key(level, head)
         is_here = attribute is not None and LEVELS.index(attribute.level) <= LEVELS.index(level)
+        if read_tag(head) in IN_ALL_ANSWERS:
+            continue
         if attribute is not None and is_here and (not dot or attribute.matching == "sequence"):
             extra.append(attribute)
-        elif name:
+        elif attribute is None and (tag := _stored_tag(level, head)):
+            stored.append(tag)
+        else:
             shown = _NOT_PRINTED.sub("?", name[:64])
             warnings.append(f"includefield {shown} is not an attribute of this answer and was left out")
-    return extra
+    return extra, stored
+
+
+def _stored_tag(level: Level, name: str) -> str | None:
+    """Return the tag of an attribute that the metadata of an instance can give for a row of this level."""
+    tag = read_tag(name)
+    if tag is None or tag < "0008" or not dictionary_has_tag(int(tag, 16)):
+        return None
+    tables = [STORED[where] for where in LEVELS[: LEVELS.index(level) + 1] if where in STORED]
+    return tag if level == "instance" or any(tag in table for table in tables) else None
 
 
 def _select_fields(level: Level, parents: list[str], extra: list[Attribute]) -> tuple[Attribute, ...] | None:

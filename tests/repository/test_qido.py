@@ -382,6 +382,37 @@ def test_a_key_that_asks_for_nothing_is_announced(client: Client, department: De
     assert len(json.loads(response.content)) == 1
 
 
+def test_attributes_that_no_column_keeps_come_from_the_metadata(
+    client: Client, department: Department, objects_root: Path
+) -> None:
+    vendor = make_vendor(department, "vendor")
+    facts = dicom.StudyFacts()
+    assert vendor.store(*dicom.make_series(facts, 3)).status_code == 200
+    here = f"/studies/{facts.study_instance_uid}"
+    series_uid = read(client, f"{here}/series")[0].SeriesInstanceUID
+    documents = b"".join(ask(client, f"{here}/metadata").streaming_content)
+    stored = {d.SOPInstanceUID: d for d in map(Dataset.from_json, json.loads(documents))}
+    fields = "includefield=PhotometricInterpretation,00280103&includefield=PixelData,ImageComments,00080005"
+    found = json.loads(ask(client, f"{here}/series/{series_uid}/instances?{fields}").content)
+    assert len(found) == 3
+    for row in found:
+        assert list(row) == sorted(row)
+        assert row["00080005"]["Value"] == ["ISO_IR 192"]
+        assert row["7FE00010"]["BulkDataURI"].startswith("http://testserver/")
+        assert row["00204000"] == {"vr": "LT"}
+        dataset = stored[row["00080018"]["Value"][0]]
+        assert row["00280004"]["Value"] == [dataset.PhotometricInterpretation]
+        assert row["00280103"]["Value"] == [dataset.PixelRepresentation]
+    [study] = json.loads(ask(client, "/studies?includefield=PatientAge,ProtocolName,Rows").content)
+    assert "00101010" in study
+    response = ask(client, "/studies?includefield=PatientAge,ProtocolName,Rows&limit=1", Accept="text/csv")
+    assert "PatientAge" in response.content.decode().splitlines()[0]
+    assert [part.split()[3] for part in response["Warning"].split(", ")] == ["ProtocolName", "Rows"]
+    [series] = read(client, f"{here}/series?includefield=ProtocolName,PatientAge,PhotometricInterpretation")
+    assert {"ProtocolName", "PatientAge"} <= {element.keyword for element in series}
+    assert "PhotometricInterpretation" not in series
+
+
 def test_lists_follow_a_date_that_comes_later(
     client: Client, department: Department, objects_root: Path
 ) -> None:
