@@ -14,6 +14,7 @@ from django.http.request import split_domain_port, validate_host
 
 DICOMWEB_PATH = "/dicom-web"
 _PAIR = re.compile(r'(?:^|;)\s*(\w+)=("[^"]*"|[^\s;,"]*)')
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -29,7 +30,20 @@ def origin_of(request: HttpRequest) -> str:
         return str(settings.PUBLIC_BASE_URL)
     if settings.TRUSTED_PROXIES and _is_trusted(request.META.get("REMOTE_ADDR", "")):
         return _read_forwarded(request)
-    return f"{request.scheme}://{request.get_host()}"
+    return f"{request.scheme}://{_complete_host(request)}"
+
+
+def _complete_host(request: HttpRequest) -> str:
+    """Return the host of the request; on the machine itself with the port that some clients forget.
+
+    dicomweb-client (Python, 0.60) sends a Host header without the port. From elsewhere a missing port may as well
+    be that of a proxy, so there it stays missing.
+    """
+    host = request.get_host()
+    port = request.META.get("SERVER_PORT", "")
+    if host in _LOOPBACK and port not in ("", "80", "443") and request.META.get("REMOTE_ADDR") in _LOOPBACK:
+        return f"{host}:{port}"
+    return host
 
 
 def prefix_of(request: HttpRequest) -> str:

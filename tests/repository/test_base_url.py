@@ -58,3 +58,20 @@ def test_the_setting_comes_first(settings):
     forwarded = request(X_Forwarded_Host="pacs.example.org:8443")
     assert dicomweb_base(forwarded) == "https://pacs.example.org/region/dicom-web"
     assert prefix_of(forwarded) == "/region"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "address", "expected"),
+    [
+        ("127.0.0.1", "8000", "127.0.0.1", "http://127.0.0.1:8000"),
+        ("localhost", "8000", "::1", "http://localhost:8000"),
+        ("127.0.0.1:9000", "8000", "127.0.0.1", "http://127.0.0.1:9000"),
+        ("127.0.0.1", "80", "127.0.0.1", "http://127.0.0.1"),
+        ("127.0.0.1", "8000", "10.0.0.99", "http://127.0.0.1"),
+        ("pacs.example.org", "8000", "127.0.0.1", "http://pacs.example.org"),
+    ],
+)
+def test_a_port_that_a_client_forgets_is_known_on_the_machine_itself(settings, host, port, address, expected):
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "localhost", "pacs.example.org"]
+    headers = {"SERVER_PORT": port, "REMOTE_ADDR": address, "HTTP_HOST": host}
+    assert origin_of(RequestFactory().get("/dicom-web/studies", **headers)) == expected
