@@ -219,7 +219,8 @@ def iterate_large_ct(
     stub_bytes = 2 * 2 * 2 * 2
     total_bytes = number_of_frames * frame_bytes
     yield small[: -stub_bytes - 4] + total_bytes.to_bytes(4, "little")
-    pattern = secrets.token_bytes(chunk_bytes)
+    values = np.frombuffer(secrets.token_bytes(chunk_bytes), np.uint16) & 0x0FFF
+    pattern = values.tobytes()
     for _ in range(total_bytes // chunk_bytes):
         yield pattern
     yield pattern[: total_bytes % chunk_bytes]
