@@ -21,6 +21,8 @@ from registry.ranges import Range, read_times
 from registry.wildcards import ValueTest
 
 MAX_VALUES = 1000
+MAX_WORDS = 10
+"""Of a fuzzy name. With one wildcard inside, the expression of a word cannot run away on any name."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -109,6 +111,8 @@ def _match_name(match: Match, column: str) -> Q:
     target = f"{column}_folded"
     words = [word for word in re.split(r"[\s^,=]+", match.value) if word.strip("*")]
     if match.rules.fuzzy and words:
+        if len(words) > MAX_WORDS or any("*" in word.strip("*").replace("*", "", 1) for word in words):
+            raise _unreadable(match, f"at most {MAX_WORDS} words, with one * inside a word")
         return reduce(and_, (Q(**{f"{target}__regex": fuzzy_pattern(word)}) for word in words))
     patterns = [pattern for value in split_values(match) for pattern in _name_patterns(value)]
     return _any(_compare(target, pattern) for pattern in patterns)

@@ -241,6 +241,13 @@ def test_a_fuzzy_name_without_words_is_no_wildcard(department: Department, actor
     assert find(actor, ("PatientName", "^"), rules=Rules(fuzzy=True)) == set()
 
 
+@pytest.mark.parametrize("value", ["a*a*a*b", " ".join("abcdefghijkl")])
+def test_fuzzy_names_that_could_run_away_are_refused(actor: Actor, value: str) -> None:
+    with pytest.raises(UnreadableKeyValue, match="at most 10 words"):
+        find(actor, ("PatientName", value), rules=Rules(fuzzy=True))
+    assert find(actor, ("PatientName", value)) == set()
+
+
 def test_text_is_matched_with_case(department: Department, actor: Actor) -> None:
     one = make_study(department, study_description="CT Thorax", series_values={"series_description": "Axial"})
     assert find(actor, ("StudyDescription", "*Thorax")) == {one.pk}
@@ -262,7 +269,7 @@ def test_text_is_matched_with_case(department: Department, actor: Actor) -> None
         ("RequestAttributesSequence.ScheduledProcedureStepID", {}),
     ],
 )
-def test_empty_values(department: Department, actor: Actor, key: str, values: dict[str, str]) -> None:
+def test_empty_values(department: Department, actor: Actor, key: str, values: dict[str, Any]) -> None:
     item = {"00400009": element("SH", "S1")}
     make_study(
         department,

@@ -291,6 +291,32 @@ def test_pages_joined_are_the_whole_list(level: Level, dates: list[str], size: i
             assert [page.more for page in pages] == [offset + size < expected for offset in offsets]
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    dates=st.lists(st.sampled_from(["", "20250101", "20250102"]), min_size=1, max_size=5),
+    later=st.lists(st.sampled_from(["", "20250101", "20250103"]), max_size=4),
+    size=st.integers(1, 3),
+)
+def test_stores_between_pages_skip_nothing_and_change_no_order(
+    dates: list[str], later: list[str], size: int
+) -> None:
+    with rolled_back():
+        department = make_department()
+        first = {make_study(department, study_date=date).pk for date in dates}
+        actor = make_actor(department)
+        before = [row.pk for row in search("study", [], ALL, actor).rows]
+        walked: list[object] = []
+        offset = 0
+        while (page := search("study", [], Paging(size, offset), actor)).rows:
+            walked += [row.pk for row in page.rows]
+            offset += size
+            if later:
+                make_study(department, study_date=later.pop())
+        assert first <= set(walked)
+        after = [row.pk for row in search("study", [], ALL, actor).rows]
+        assert [pk for pk in after if pk in first] == before
+
+
 def test_only_what_the_actor_may_see(department: Department) -> None:
     own = make_study(department, accession_number="A1")
     elsewhere = make_department()

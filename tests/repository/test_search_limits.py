@@ -30,7 +30,7 @@ def region(transactional_db: None) -> Vendor:
 
 
 def test_a_search_that_takes_too_long_says_how_to_ask_for_less(region: Vendor, settings) -> None:
-    query = "PatientName=*c*b*c*b*c*&fuzzymatching=true"
+    query = "PatientName=*c*b*c*b*c*"
     assert region.get(f"/studies?{query}").status_code == 200
     settings.SEARCH_TIMEOUT_S = 0.0001
     for path in ("/studies", "/series", "/studies/count"):
