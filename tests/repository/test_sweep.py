@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from registry.models import Instance
 from repository.models import Pack
-from repository.sweep import PACK_GRACE, _condemn, adopt, lost_packs, sweep
+from repository.objects.selection import open_store
+from repository.sweep import PACK_GRACE, _condemn, adopt, lost_packs, sweep, tell_time
 from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +104,23 @@ def test_a_sweep_that_died_after_condemning_is_taken_up_again(unanswered):
     report = sweep(now=now + timedelta(hours=2))
     assert (report.moved_to_lost, report.removed_condemned) == ([key], [])
     assert len(lost_packs()) == 1
+
+
+def test_lost_packs_are_kept_for_ninety_days(unanswered):
+    assert len(sweep(now=in_two_days()).moved_to_lost) == 1
+    assert sweep(now=timezone.now() + timedelta(days=89)).removed_lost == []
+    assert len(lost_packs()) == 1
+    assert len(sweep(now=timezone.now() + timedelta(days=91)).removed_lost) == 1
+    assert lost_packs() == []
+
+
+def test_the_age_of_a_pack_is_by_the_clock_of_the_object_store(objects_root, monkeypatch):
+    store = open_store()
+    left = objects_root / "packs" / "zz" / "01arz3ndektsv4rrffq69g5fav.pack"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a pack")
+    of_store = timezone.now() + LATER
+    monkeypatch.setattr(type(store), "modified_at", lambda self, key: of_store)
+    assert tell_time(store) == of_store
+    assert len(sweep().removed_unfinished) == 1
+    assert list(store.keys("")) == []

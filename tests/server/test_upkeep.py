@@ -51,6 +51,12 @@ while True:
 assert not Damage.objects.exists()
 print(rounds, packs)
 """
+WRITE_JOURNAL = "from repository.journal.duty import write_journal; write_journal()"
+FORGET_GRACE = """
+from datetime import timedelta
+from repository.sweep import sweep
+assert sweep(grace=timedelta(0)).removed_condemned
+"""
 COUNT_LIVE = """
 import json
 from repository.models import Pack
@@ -288,7 +294,7 @@ def test_the_database_is_lost_and_everything_comes_back(start_embedded: Callable
     archive = Archive(server, server.issue_token())
     fill(archive, 3, 3)
     delete_one_by_one(archive, list(archive.studies)[:1], 0)
-    server.run_code("from repository.journal.duty import write_journal; write_journal()")
+    server.run_code(WRITE_JOURNAL)
     lose_database(server)
     said = server.run_command("rebuild_index", "--processes", "2")
     assert "3 studies are visible to their custodian's unit only" in said
@@ -296,6 +302,41 @@ def test_the_database_is_lost_and_everything_comes_back(start_embedded: Callable
     archive.token = server.issue_token()
     assert_all_is_there(archive)
     assert "confirmed" in server.run_command("confirm_rebuilt", "--all", "--officer", "Officer")
+    assert_all_is_there(archive)
+
+
+@pytest.mark.long
+def test_an_older_copy_of_the_database_is_brought_up_to_date(
+    start_embedded: Callable[..., SamsynServer],
+) -> None:
+    server = start_embedded()
+    archive = Archive(server, server.issue_token())
+    fill(archive, 3, 5)
+    server.run_code(WRITE_JOURNAL)
+    server.stop()
+    copies = {path: path.read_bytes() for path in server.home.glob("*.sqlite3*")}
+    server.start()
+    with upkeep(server):
+        delete_one_by_one(archive, list(archive.studies)[:1], 0)
+    fill(archive, 1, 5)
+    with upkeep(server):
+        pass
+    server.run_code(WRITE_JOURNAL)
+    server.stop()
+    for path in server.home.glob("*.sqlite3*"):
+        path.unlink()
+    for path, data in copies.items():
+        path.write_bytes(data)
+    server.run_command("rebuild_index")
+    server.start()
+    assert_all_is_there(archive)
+    server.run_code(WRITE_JOURNAL)
+    server.run_code(FORGET_GRACE)
+    assert_all_is_there(archive)
+    lose_database(server)
+    server.run_command("rebuild_index")
+    server.start()
+    archive.token = server.issue_token()
     assert_all_is_there(archive)
 
 
