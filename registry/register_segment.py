@@ -5,7 +5,7 @@ Written as statements that are built once: a store of one instance is mostly thi
 
 from typing import Any
 
-from django.db.models import QuerySet, Value
+from django.db.models import BigIntegerField, QuerySet, Value
 
 from access.prepared import PreparedList, Slot
 from access.rows import insert, insert_many, update
@@ -14,7 +14,7 @@ from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
 from registry.models import Instance, RemovedInstance, Segment, Series, Study
 from registry.received import Outcome, ReceivedInstance, ReceivedSegment
-from registry.removed import GONE, may_come_again, note_replaced
+from registry.removed import find_refused, note_replaced
 
 INSTANCE_COLUMNS = (
     "sop_instance_uid",
@@ -101,35 +101,34 @@ def _known_outcomes(study: Study, segment: ReceivedSegment) -> tuple[dict[str, O
     """Return what is known already, and the UIDs of removed instances that may be stored anew."""
     by_uid = {i.facts.sop_instance_uid: i for i in segment.instances}
     outcomes: dict[str, Outcome] = {}
-    hidden: set[str] = set()
-    for uid, sha256, study_id, series_uid, kind, code in _KNOWN.fetch(list(by_uid)):
-        if kind and may_come_again(kind, code):
-            hidden.add(uid)
+    removed: set[str] = set()
+    for uid, sha256, study_id, series_uid, removal_id in _KNOWN.fetch(list(by_uid)):
+        if removal_id is not None:
+            removed.add(uid)
             continue
         same = bytes(sha256) == by_uid[uid].sha256 and study_id == study.pk
         elsewhere = study_id == study.pk and series_uid != by_uid[uid].series_instance_uid
         outcomes[uid] = (
-            Outcome.REJECTED
-            if kind
-            else Outcome.DUPLICATE
-            if same
-            else Outcome.OTHER_SERIES
-            if elsewhere
-            else Outcome.OTHER_BYTES
+            Outcome.DUPLICATE if same else Outcome.OTHER_SERIES if elsewhere else Outcome.OTHER_BYTES
         )
-    return outcomes, hidden
-
-
-_PLACE = ("sop_instance_uid", "sha256", "series__study_id", "series__series_instance_uid")
+    if removed:
+        refused = find_refused(removed)
+        outcomes.update(dict.fromkeys(refused, Outcome.REJECTED))
+        removed -= refused
+    return outcomes, removed
 
 
 def _build_known(uids: list[Slot]) -> QuerySet[Any, Any]:
-    """Select what is there and what was removed in one statement: it is asked for every instance that comes in."""
+    """Select what is there and what was removed in one statement: it is asked for every instance that comes in.
+
+    Of what was removed no more than that, without a join: there mostly is none.
+    """
+    columns = ("sop_instance_uid", "sha256")
     there = Instance.objects.filter(sop_instance_uid__in=uids)
-    removed = RemovedInstance.objects.filter(GONE, sop_instance_uid__in=uids)
-    return there.values_list(*_PLACE, Value(""), Value("")).union(
-        removed.values_list(*_PLACE, "removal__kind", "removal__code_value"), all=True
-    )
+    removed = RemovedInstance.objects.filter(sop_instance_uid__in=uids)
+    return there.values_list(
+        *columns, "series__study_id", "series__series_instance_uid", Value(None, BigIntegerField())
+    ).union(removed.values_list(*columns, "series_id", Value(""), "removal_id"), all=True)
 
 
 _KNOWN = PreparedList(_build_known)

@@ -50,12 +50,16 @@ def find_rejection(code_value: str, coding_scheme_designator: str) -> Code | Non
     return next((c for c in REJECTIONS if (c.code_value, c.coding_scheme_designator) == wanted), None)
 
 
-def may_come_again(kind: str, code_value: str) -> bool:
-    """Tell whether an instance that was removed so may be stored again under its UID.
+def find_refused(sop_instance_uids: Collection[str]) -> set[str]:
+    """Return those of some removed instances that may not be stored again under their UIDs.
 
     What was deleted may, and what only outlived its retention; what was found to be wrong may not.
     """
-    return kind == Removal.DELETE or code_value == RETENTION_EXPIRED
+    rows = RemovedInstance.objects.filter(
+        GONE, sop_instance_uid__in=sop_instance_uids, removal__kind=Removal.REJECT
+    )
+    rows = rows.exclude(removal__code_value=RETENTION_EXPIRED)
+    return set(rows.values_list("sop_instance_uid", flat=True))
 
 
 def hide(removal: Removal, rows: QuerySet[Instance]) -> int:
