@@ -16,6 +16,7 @@ from repository.dicomweb.answers import (
     Item,
     answer_item,
     answer_parts,
+    find_known,
     instance_url,
     negotiate_for,
     permitted,
@@ -40,6 +41,9 @@ def retrieve_frames(
     audit.count(actor, study, door="wado", frames=len(numbers))
     url = instance_url(dicomweb_base(request), item)
     if not choice.offer.multipart:
+        known = find_known(request, _facts_of(item, numbers[0], target))
+        if known is not None:
+            return known
         return answer_item(request, actor, make_frame_item(item, numbers[0], target, url), item.length)
     facts = (item.sha256, b"frames", target.encode(), ",".join(map(str, numbers)).encode())
     media_type = media_type_of_frames(target)
@@ -48,7 +52,7 @@ def retrieve_frames(
 
 def make_frame_item(item: StoredInstance, number: int, target: str, url: str) -> Item:
     """Describe one frame; what is sent as it is stored can be sent in part without reading all of it."""
-    facts = (item.sha256, b"frame", target.encode(), str(number).encode())
+    facts = _facts_of(item, number, target)
     extents = _find_extents(item, number, target)
     if extents is not None:
         length = sum(size for _, size in extents)
@@ -65,6 +69,10 @@ def make_frame_items(item: StoredInstance, numbers: tuple[int, ...], target: str
     payloads = stored_frames.read_frames(item, numbers, target)
     for number, payload in zip(numbers, payloads, strict=True):
         yield Item(media_type, f"{url}/frames/{number}", (), len(payload), partial(_slice, payload))
+
+
+def _facts_of(item: StoredInstance, number: int, target: str) -> tuple[bytes, ...]:
+    return item.sha256, b"frame", target.encode(), str(number).encode()
 
 
 def _type(target: str) -> str:

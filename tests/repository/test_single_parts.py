@@ -53,6 +53,15 @@ def test_what_the_client_has_is_not_sent_again(vendor, resource):
     assert ask(vendor, resource, If_Match='"other"').status_code == 412
 
 
+def test_what_the_client_has_is_not_decoded_again(vendor, monkeypatch):
+    file = dicom.make_ct(transfer_syntax_uid=dicom.RLE)
+    vendor.store(file)
+    resource = f"{path_of(file)}/frames/1", "application/octet-stream"
+    tag = ask(vendor, resource)["ETag"]
+    monkeypatch.delattr("repository.stored_frames.read_frames")
+    assert ask(vendor, resource, If_None_Match=tag).status_code == 304
+
+
 def test_a_part_of_it_is_a_part_of_the_whole(vendor, resource):
     whole = ask(vendor, resource)
     body = body_of(whole)
