@@ -51,7 +51,7 @@ def record(
 ) -> int:
     """Write one event now, in the caller's transaction if there is one; returns its id.
 
-    `action` is one of store, search, read, deliver, login, delete, export.
+    `action` is one of store, search, read, deliver, login, delete, reject, restore, commit, export.
     """
     row = AuditEvent(
         recorded_at=timezone.now(),

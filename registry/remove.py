@@ -77,8 +77,8 @@ def apply_note(actor: Actor, note: RejectionNote, *, door: str) -> list[Removal]
     references: dict[str, list[str]] = {}
     for reference in note.references:
         references.setdefault(reference.study_instance_uid, []).append(reference.sop_instance_uid)
-    if note.code.code_value == RETENTION_EXPIRED:
-        references.setdefault(note.study_instance_uid, []).append(note.sop_instance_uid)
+    if note.code.code_value == RETENTION_EXPIRED and note.study_instance_uid in references:
+        references[note.study_instance_uid].append(note.sop_instance_uid)
     known = _find_known(sorted(references))
     if len(known) > STUDIES_OF_A_NOTE:
         detail = {"note": note.sop_instance_uid, "studies": len(known)}
