@@ -94,14 +94,6 @@ def erasable(now: datetime) -> QuerySet[RemovedInstance]:
     return RemovedInstance.objects.filter(over, segment__isnull=False)
 
 
-def is_held(segment_ids: Collection[int], now: datetime) -> bool:
-    """Tell whether one of these segments holds something that may still be restored: it must stay where it is."""
-    held = RemovedInstance.objects.filter(
-        segment__in=segment_ids, state=RemovedInstance.HIDDEN, removal__recoverable_until__gt=now
-    )
-    return held.exists()
-
-
 def erase(segment_ids: Collection[int], now: datetime) -> int:
     """Let go of the bytes of what is erasable in these segments; returns how many.
 

@@ -25,7 +25,7 @@ def delete_instances(
     ------
     RemovalNotPermitted, RemovedStudy, UnknownStudy
     """
-    delete(actor, Target(study, series, instance), door=DOOR)
+    delete(actor, Target(study, series, instance), door=DOOR, reason=_reason_of(request))
     return HttpResponse(status=204)
 
 
@@ -44,9 +44,14 @@ def reject_instances(
     UnknownRejectionCode, RemovalNotPermitted, RemovedStudy, UnknownStudy
     """
     value, _, scheme = code.partition("^")
-    reason = find_rejection(value, scheme)
-    if reason is None:
+    rejection = find_rejection(value, scheme)
+    if rejection is None:
         known = ", ".join(f"{c.code_value}^{c.coding_scheme_designator}" for c in REJECTIONS)
         raise UnknownRejectionCode(f"{code[:80]} is no reason for rejection; use one of {known}")
-    reject(actor, Target(study, series, instance), reason, door=DOOR)
+    reject(actor, Target(study, series, instance), rejection, door=DOOR, reason=_reason_of(request))
     return HttpResponse(status=204)
+
+
+def _reason_of(request: HttpRequest) -> str:
+    """Return what the caller says about why, in the query: an extension that other servers pass over."""
+    return request.GET.get("reason", "").replace("\0", "").strip()

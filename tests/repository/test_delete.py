@@ -4,13 +4,14 @@ import io
 import json
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 from pydicom import dcmread
 
 from access.models import AuditEvent
 from registry.models import Change, Home, Instance, RemovedInstance, Series, Study
 from registry.remove import UnrecoverableRemoval, restore
-from registry.removed import erasable, erase, is_held
+from registry.removed import erasable, erase
 from tests.registry.factories import make_department, make_region_actor
 from tests.repository.conftest import make_vendor, outcome
 from tests.repository.test_wado import body_of, parts_of
@@ -252,10 +253,8 @@ def test_bytes_are_held_until_the_time_is_over_and_the_record_for_good(keeper, v
     [item] = RemovedInstance.objects.select_related("removal")
     segment, until = item.segment_id, item.removal.recoverable_until
     before = item.removal.removed_at
-    assert is_held([segment], before)
     assert not erasable(before).exists()
     assert erase([segment], before) == 0
-    assert not is_held([segment], until)
     assert erase([segment], until) == 1
     assert not erasable(until).exists()
     item.refresh_from_db()
@@ -331,3 +330,14 @@ def test_refused_instances_do_not_make_an_emptied_study_anothers(keeper, vendor,
     assert vendor.store(dicom.make_ct(other, sop_instance_uid=received.SOPInstanceUID)).status_code == 409
     restore(make_region_actor(), RemovedInstance.objects.earliest("pk").removal_id, door="command")
     assert vendor.get(study.study).status_code == 200
+
+
+def test_the_words_of_the_caller_are_kept(keeper, study):
+    remove(keeper, f"{study.other_series}?reason=fel%20patient%00{'x' * 500}")
+    removal = RemovedInstance.objects.earliest("pk").removal
+    assert removal.reason == ("fel patient" + "x" * 500)[:400]
+    out = io.StringIO()
+    call_command("removals", stdout=out)
+    assert 'delete by keeper, "fel patient' in out.getvalue()
+    with pytest.raises(CommandError, match="no removal"):
+        call_command("removals", "restore", "0")

@@ -53,10 +53,11 @@ class Command(BaseCommand):
 
 def _describe(removal: Removal) -> str:
     target = removal.sop_instance_uid or removal.series_instance_uid or "all of it"
-    reason = f" ({removal.code_value} {removal.code_meaning})" if removal.code_value else ""
+    code = f" ({removal.code_value} {removal.code_meaning})" if removal.code_value else ""
+    reason = f', "{removal.reason}"' if removal.reason else ""
     at = timezone.localtime(removal.removed_at)
     return (
-        f"{removal.pk}  {at:%Y-%m-%d %H:%M}  {removal.kind}{reason} by {removal.removed_by}: study"
+        f"{removal.pk}  {at:%Y-%m-%d %H:%M}  {removal.kind}{code} by {removal.removed_by}{reason}: study"
         f" {removal.study.study_instance_uid}, {target}, {removal.instances} instances; {_describe_state(removal)}"
     )
 
