@@ -151,7 +151,8 @@ def find_known(request: HttpRequest, facts: Iterable[bytes]) -> HttpResponse | N
 def not_modified(headers: dict[str, str]) -> HttpResponse:
     """Say that what the client has is still right."""
     response = HttpResponse(status=304, headers=headers)
-    del response.headers["Content-Type"]
+    for name in ("Content-Type", "Content-Encoding"):
+        response.headers.pop(name, None)
     return response
 
 

@@ -3,6 +3,7 @@
 Standard: PS3.18 10.4.1.1.2, F, PS3.19 A
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -48,6 +49,7 @@ OFFERS = (
 )
 HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding, Authorization, Cookie"}
 KEPT_BYTES = 128 << 10
+_NOT_SHOWN = re.compile(r"[^0-9A-Za-z.]")
 ALWAYS_INCLUDED = ("00080005", "00080016", "00080018", "0020000D", "0020000E")
 
 
@@ -73,12 +75,6 @@ class Source:
     plans: tuple[metadata.DocumentPlan, ...]
     facts: tuple[bytes, ...]
 
-    def read(self) -> Iterator[bytes]:
-        """Yield a JSON array in pieces; BulkDataURIs relative to the server."""
-        if self.document is None:
-            return metadata.stream_plain(self.plans)
-        return iter((b"[" + self.document + b"]",))
-
 
 def retrieve_metadata(
     request: HttpRequest, actor: Actor, study: str, series: str | None = None, instance: str | None = None
@@ -97,20 +93,31 @@ def retrieve_metadata(
     if is_not_modified(request, tag):
         return not_modified(headers)
     if media_type == ZIP:
-        headers["Content-Disposition"] = 'attachment; filename="metadata.zip"'
-        files = (ZippedFile("metadata.json", 0, _stream_json(request, source, fields)),)
-        return stream(start(stream_zip(files)), ZIP, actor=None, headers=headers)
+        return _answer_zip(request, source, fields, headers)
     if media_type == XML:
-        boundary = new_boundary()
-        parts = _make_xml_parts(_read_documents(request, source, fields), dicomweb_base(request))
-        body = start(compress(multipart(boundary, parts), coding))
-        return stream(body, multipart_type(XML, boundary), actor=None, headers=headers)
+        return _answer_xml(request, source, fields, headers, coding)
     if source.document is not None:
         body = compress(_stream_json(request, source, fields), coding)
         return HttpResponse(b"".join(body), content_type=media_type, headers=headers)
-    return stream(
-        start(_stream_coded(request, source, fields, coding)), media_type, actor=None, headers=headers
-    )
+    pieces = start(_stream_coded(request, source, fields, coding))
+    return stream(pieces, media_type, actor=None, headers=headers)
+
+
+def _answer_zip(
+    request: HttpRequest, source: Source, fields: Fields, headers: dict[str, str]
+) -> HttpResponseBase:
+    headers["Content-Disposition"] = 'attachment; filename="metadata.zip"'
+    files = (ZippedFile("metadata.json", 0, _stream_json(request, source, fields)),)
+    return stream(start(stream_zip(files)), ZIP, actor=None, headers=headers)
+
+
+def _answer_xml(
+    request: HttpRequest, source: Source, fields: Fields, headers: dict[str, str], coding: str
+) -> HttpResponseBase:
+    boundary = new_boundary()
+    parts = _make_xml_parts(_read_documents(request, source, fields), dicomweb_base(request))
+    body = start(compress(multipart(boundary, parts), coding))
+    return stream(body, multipart_type(XML, boundary), actor=None, headers=headers)
 
 
 def parse_fields(values: Iterable[str]) -> Fields:
@@ -161,9 +168,7 @@ def _make_headers(request: HttpRequest, tag: str, coding: str, fields: Fields) -
     if coding:
         headers["Content-Encoding"] = coding
     if fields.unknown:
-        shown = ", ".join(
-            "".join(c if c.isalnum() else "?" for c in name[:64]) for name in fields.unknown[:10]
-        )
+        shown = ", ".join(_NOT_SHOWN.sub("?", name[:64]) for name in fields.unknown[:10])
         headers["Warning"] = f'299 {request.get_host()} "includefield names no known attributes: {shown}"'
     return headers
 
@@ -205,7 +210,8 @@ def _stream_json(request: HttpRequest, source: Source, fields: Fields) -> Iterat
     base = _base_of_uris(request)
     if source.document is not None:
         return iter((b"[" + absolute_bulk_data_uris(source.document, base) + b"]",))
-    return stream_absolute_bulk_data_uris(source.read(), base) if base else source.read()
+    pieces = metadata.stream_plain(source.plans)
+    return stream_absolute_bulk_data_uris(pieces, base) if base else pieces
 
 
 def _read_documents(request: HttpRequest, source: Source, fields: Fields) -> Iterator[dict[str, Any]]:
