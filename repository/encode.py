@@ -86,6 +86,7 @@ def say_why_not_encodable(description: PixelDescription, colours: str, target: s
             not encoder.min_bits <= stored <= encoder.max_bits,
             f"it takes {encoder.min_bits} to {encoder.max_bits} bits a sample, not {stored}",
         ),
+        (encoder.max_bits == 8 and bits != 8, f"it takes cells of 8 bits, not {bits}"),
         (colours not in encoder.colours, f"it takes no pixels in {colours}"),
         (description.pixel_representation == 1 and not encoder.takes_signed, "it takes no signed pixels"),
     )
@@ -121,9 +122,9 @@ def _keep_colours(colours: str) -> dict[str, Any]:
 
 
 def _encode_jpeg_lossless(frame: Frame, description: PixelDescription, colours: str) -> bytes:
-    # Whole cells where the sign fills them up; the process begins at two bits.
-    is_signed = description.pixel_representation == 1
-    precision = description.bits_allocated if is_signed else max(description.bits_stored, 2)
+    # Whole cells where the sign fills them up; the process begins at two bits, and at nine in cells of two bytes.
+    is_signed, least_bits = description.pixel_representation == 1, 2 if description.bits_allocated == 8 else 9
+    precision = description.bits_allocated if is_signed else max(description.bits_stored, least_bits)
     samples = _view_unsigned(frame)
     options = _keep_colours(colours)
     raw = imagecodecs.jpeg8_encode(samples, lossless=True, predictor=1, bitspersample=precision, **options)

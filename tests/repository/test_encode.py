@@ -86,6 +86,15 @@ def test_no_bit_is_lost(target: str, bits: int) -> None:
             assert np.array_equal(encode_and_decode(frame, description, target), frame)
 
 
+@pytest.mark.parametrize("target", LOSSLESS_TARGETS)
+@pytest.mark.parametrize("bits", [1, 5, 8])
+def test_few_bits_in_wide_cells_are_kept(target: str, bits: int) -> None:
+    for signed in (0, 1):
+        description = replace(describe_image(bits=bits, signed=signed), bits_allocated=16)
+        frame = make_noise(description)
+        assert np.array_equal(encode_and_decode(frame, description, target), frame)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_images_of_every_shape_come_back(data: st.DataObject) -> None:
@@ -203,6 +212,7 @@ def test_jpeg_ls_begins_with_its_frame_header() -> None:
         ({"bits_allocated": 32, "bits_stored": 32}, RLE, "32 bits allocated"),
         ({"is_float": True, "bits_allocated": 32}, JPEG + "201", "floating point"),
         ({"bits_stored": 12}, JPEG + "50", "8 to 8 bits a sample, not 12"),
+        ({"bits_stored": 8}, JPEG + "50", "cells of 8 bits, not 16"),
         ({"bits_stored": 8}, JPEG + "51", "9 to 12 bits a sample, not 8"),
         ({"pixel_representation": 1, "bits_allocated": 8, "bits_stored": 8}, JPEG + "50", "no signed pixels"),
         ({"photometric_interpretation": "YBR_PARTIAL_420"}, JPEG + "80", "no pixels in YBR_PARTIAL_420"),
