@@ -22,6 +22,8 @@ Point = tuple[float, float]
 Fill = int | tuple[int, int, int]
 
 MAX_POINTS = 50_000
+POINTS_A_LINE = 100
+"""What a line of text counts, which costs as much to draw as so many points."""
 MAX_INK = 200_000_000
 """Pixels that may be touched by all that is drawn: a stroke counts its length, a filled shape what surrounds it."""
 _ANNOTATIONS, _LAYERS = "00700001", "00700060"
@@ -88,9 +90,10 @@ def draw_annotations(
             _check_budget(points, ink)
             _draw_outline(draw, outline, is_filled, fill)
         for text in read_items(item, "00700008"):
-            points += 1000
+            lines = _read_lines(text)
+            points += POINTS_A_LINE * len(lines)
             _check_budget(points, ink)
-            _draw_text(draw, text, placement, fill)
+            _draw_text(draw, text, lines, placement, fill)
     return np.asarray(image)
 
 
@@ -184,8 +187,13 @@ def _interpolate(points: list[Point]) -> list[Point]:
     return [*line, points[-1]]
 
 
-def _draw_text(draw: ImageDraw.ImageDraw, text: Attributes, placement: Placement, fill: Fill) -> None:
-    lines = "\n".join(str(value) for value in read_values(text, "00700006")).splitlines()[:50]
+def _read_lines(text: Attributes) -> list[str]:
+    return "\n".join(str(value) for value in read_values(text, "00700006")).splitlines()[:50]
+
+
+def _draw_text(
+    draw: ImageDraw.ImageDraw, text: Attributes, lines: list[str], placement: Placement, fill: Fill
+) -> None:
     if not lines:
         return
     first, last = read_floats(text, "00700010"), read_floats(text, "00700011")

@@ -264,6 +264,14 @@ def test_texts_are_drawn_and_control_characters_are_not(vendor):
     assert (levels > 200)[5:20, 5:55].any()
 
 
+def test_a_state_may_have_many_texts(vendor):
+    image = make_image(PixelData=bytes(40 * 60 * 2))
+    state = annotate(make_state(image), text="label")
+    texts = state.GraphicAnnotationSequence[0].TextObjectSequence
+    texts.extend([texts[0]] * 200)
+    assert (render(vendor, image, state) > 200).any()
+
+
 def test_absurd_graphics_are_refused_in_time(vendor):
     image = make_image()
     state = annotate(make_state(image), ("POLYLINE", "PIXEL", [1e30, -1e30, -1e30, 1e30] * 20_000))
