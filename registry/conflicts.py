@@ -6,7 +6,7 @@ from access.actor import Actor
 from registry.models import Conflict
 
 _LARGEST_KEY = 2**63 - 1
-KINDS = ("demographics", "no_identity", "other_bytes", "other_patient")
+KINDS = ("demographics", "no_identity", "other_bytes", "other_patient", "rebuilt")
 
 
 class UnknownConflict(LookupError):

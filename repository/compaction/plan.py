@@ -15,7 +15,7 @@ from repository.packs.layout import PackPreamble
 
 MIN_PACKS = 4
 SMALL_PACK_BYTES = 32 << 20
-MAX_INSTANCES = 20_000
+MAX_INSTANCES = 10_000
 _COLUMNS = (
     "pk",
     "sop_instance_uid",
@@ -113,27 +113,32 @@ def _list_used(study_id: int, now: datetime) -> list[_Used]:
 def _choose(
     found: Iterable[_Used], read_origin: Callable[[str], PackPreamble]
 ) -> tuple[list[_Used], PackPreamble | None]:
-    """Take what must be erased first, then small packs in the order of their arrival."""
-    origin: PackPreamble | None = None
-    chosen: list[_Used] = []
+    """Take the packs of the way that most small ones came, those that hold something to be erased first."""
+    by_way: dict[tuple[str | None, str | None], list[tuple[_Used, PackPreamble]]] = {}
+    for used in sorted(found, key=lambda one: (not one.is_erasing, one.key))[:MAX_INSTANCES]:
+        if used.is_erasing or used.size_bytes <= SMALL_PACK_BYTES:
+            origin = read_origin(used.key)
+            by_way.setdefault((origin.department, origin.issuer), []).append((used, origin))
+    if not by_way:
+        return [], None
+    ways = sorted(by_way.values(), key=lambda way: (way[0][0].is_erasing, len(way)))
+    fitting = _take_fitting(ways[-1])
+    return [used for used, _ in fitting], min(
+        (came for _, came in fitting), key=lambda came: came.received_at
+    )
+
+
+def _take_fitting(way: Sequence[tuple[_Used, PackPreamble]]) -> list[tuple[_Used, PackPreamble]]:
+    """Take what goes into one pack, at least one."""
+    taken: list[tuple[_Used, PackPreamble]] = []
     size_bytes = instances = 0
-    for used in sorted(found, key=lambda one: (not one.is_erasing, one.key)):
-        if not used.is_erasing and used.size_bytes > SMALL_PACK_BYTES:
-            continue
-        is_too_much = (
-            size_bytes + used.size_bytes > CLOSE_AFTER_BYTES or instances + used.instances > MAX_INSTANCES
-        )
-        if chosen and is_too_much:
-            continue
-        came = read_origin(used.key)
-        if origin is not None and (came.department, came.issuer) != (origin.department, origin.issuer):
-            continue
-        if origin is None or came.received_at < origin.received_at:
-            origin = came
-        chosen.append(used)
+    for used, origin in way:
         size_bytes += used.size_bytes
         instances += used.instances
-    return chosen, origin
+        if taken and (size_bytes > CLOSE_AFTER_BYTES or instances > MAX_INSTANCES):
+            break
+        taken.append((used, origin))
+    return taken
 
 
 def _list_moving(keys: Sequence[str], now: datetime) -> list[tuple[Any, ...]]:

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from access.actor import Actor, Scope
 from access.database import run_write
-from registry.models import Change, Instance, Removal, RemovedInstance, Segment, Series, Study
+from access.models import Department
+from registry.models import Change, Instance, IssuerRule, Removal, RemovedInstance, Segment, Series, Study
 from registry.remove import Target, delete, restore
 from repository import metadata, retrieve
 from repository.compaction import compact, plan
@@ -20,6 +21,7 @@ from repository.delivery.duties import note_quiet_studies
 from repository.models import Damage, Pack, StudyLease
 from repository.retrieve import _document
 from repository.sweep import PACK_GRACE, sweep
+from tests.repository.conftest import make_vendor
 from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +89,23 @@ def test_what_is_compact_already_is_left_alone(vendor, series):
     assert compact_study(row.study_id) is None
     assert compact_study(row.study_id + 1) is None
     assert StudyLease.objects.count() == 0
+
+
+def test_what_came_from_another_department_stays_apart_and_holds_nothing_up(vendor, department):
+    study, series_uid = dicom.StudyFacts(), dicom.make_uid()
+    colleague = Department.objects.create(unit=department.unit, hsa_id="SE-colleague", name="Colleague")
+    rules = IssuerRule.objects.filter(department=department)
+    IssuerRule.objects.bulk_create(
+        IssuerRule(department=colleague, position=r.position, kind=r.kind, pattern=r.pattern, issuer=r.issuer)
+        for r in rules
+    )
+    other = make_vendor(colleague, "pacs-colleague")
+    for number, sender in enumerate((vendor, other, other, vendor, other, other), 1):
+        file = dicom.make_ct(study, series_instance_uid=series_uid, instance_number=number)
+        assert sender.store(file).status_code == 200
+    assert compact_study(Study.objects.get().pk).instances == 4
+    assert compact_study(Study.objects.get().pk) is None
+    assert Pack.objects.filter(state="live").count() == 3
 
 
 def test_large_packs_stay_where_they_are(vendor, series, monkeypatch):
