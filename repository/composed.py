@@ -80,6 +80,7 @@ def compose_file(metadata: DataSet, find_bulk: FindBulk) -> Iterator[bytes]:
     """
     attributes = _normalise(metadata)
     attributes[_CHARACTER_SET] = {"vr": "CS", "Value": ["ISO_IR 192"]}
+    attributes = dict(sorted(attributes.items()))
     try:
         pixels = _take_pixels(attributes, find_bulk)
         yield _encode_meta(attributes, pixels.transfer_syntax_uid if pixels else EXPLICIT_LITTLE)
