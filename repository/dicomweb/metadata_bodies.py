@@ -43,7 +43,7 @@ class UnusedBulkData(Part10Error):
 
 @dataclass(slots=True)
 class _Spooled:
-    """What one request brought: data sets (or why one cannot be read), bulk parts by name."""
+    """What one request brought: data sets, bulk parts by name."""
 
     base: str
     spool: IO[bytes]
@@ -80,8 +80,6 @@ class _ComposedPart:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the file; raises `Part10Error` where it cannot be composed."""
-        if isinstance(self.data_set, Part10Error):
-            raise self.data_set
         for piece in compose_file(self.data_set, self.spooled.find_bulk):
             self.spooled.spend(len(piece))
             yield piece
