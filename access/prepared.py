@@ -7,13 +7,15 @@ a thousand times a second builds it once. There is still one place that says wha
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Expression, Q, QuerySet
+from django.db.models import Expression, Model, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 from access.statements import fetch
+
+M = TypeVar("M", bound=Model)
 
 LIST_SIZES = (1, 20, 100, 500)
 MOST_LIFTED = 20
@@ -59,6 +61,39 @@ def prepare(rows: QuerySet[Any, Any]) -> Prepared:
     """
     sql, parameters = rows.query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
     return Prepared(sql, tuple(parameters))
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModels(Generic[M]):
+    """The SQL of a queryset of one model, and how what it selects becomes rows of that model."""
+
+    model: type[M]
+    query: Prepared
+    columns: tuple[str, ...]
+    converters: dict[int, Any]
+
+    def fetch(self, **values: Any) -> list[M]:
+        """Run with a value for each slot; the rows are as the queryset would give them."""
+        rows: Any = self.query.fetch(**values)
+        if self.converters:
+            rows = _compiler(self.model._default_manager.none()).apply_converters(rows, self.converters)
+        return [self.model.from_db(DEFAULT_DB_ALIAS, self.columns, row) for row in rows]
+
+
+def prepare_models(rows: QuerySet[M, M]) -> PreparedModels[M]:
+    """Build the SQL of a queryset of one model, its slots still open; inside a transaction if it locks rows."""
+    compiler = _compiler(rows)
+    sql, parameters = compiler.as_sql()
+    selected = [expression for expression, *_ in compiler.select or ()]
+    columns = tuple(str(expression.target.attname) for expression in selected)
+    return PreparedModels(
+        rows.model, Prepared(sql, tuple(parameters)), columns, dict(compiler.get_converters(selected))
+    )
+
+
+def _compiler(rows: QuerySet[Any, Any]) -> SQLCompiler:
+    compiler: SQLCompiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
+    return compiler
 
 
 def _adapt(value: Any) -> Any:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from django.db import DEFAULT_DB_ALIAS
-
-from access.prepared import Prepared, Slot, prepare
+from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
 from access.rows import insert
 from registry.models import IssuerRule, Patient, PatientIdentifier
 from registry.names import fold_accents, fold_name
@@ -157,18 +155,25 @@ def find_or_create_patient(number: PatientNumber, demographics: Demographics) ->
 
 def find_patient(number: PatientNumber) -> Patient | None:
     """Return the patient who has this number under this issuer."""
-    for row in _patient_by_number().fetch(value=number.value, issuer=number.issuer):
-        return Patient.from_db(DEFAULT_DB_ALIAS, _PATIENT_COLUMNS, row)
-    return None
+    found = _patient_by_number().fetch(value=number.value, issuer=number.issuer)
+    return found[0] if found else None
 
 
-_PATIENT_COLUMNS = ("id", "patient_name", "patient_name_folded", "patient_birth_date", "patient_sex")
+def read_patient(patient_id: int) -> Patient:
+    """Return the patient with this key, who must exist."""
+    [patient] = _patient_by_key().fetch(key=patient_id)
+    return patient
 
 
 @cache
-def _patient_by_number() -> Prepared:
-    rows = Patient.objects.filter(identifiers__value=Slot("value"), identifiers__issuer=Slot("issuer"))
-    return prepare(rows.values_list(*_PATIENT_COLUMNS))
+def _patient_by_number() -> PreparedModels[Patient]:
+    numbers = {"identifiers__value": Slot("value"), "identifiers__issuer": Slot("issuer")}
+    return prepare_models(Patient.objects.filter(**numbers))
+
+
+@cache
+def _patient_by_key() -> PreparedModels[Patient]:
+    return prepare_models(Patient.objects.filter(pk=Slot("key")))
 
 
 def disagreements(known: Demographics, received: Demographics) -> tuple[str, ...]:

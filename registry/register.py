@@ -12,12 +12,12 @@ from functools import cache
 from django.conf import settings
 
 from access.models import Department
-from access.prepared import Prepared, Slot, prepare
+from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
 from access.rows import insert, insert_many, update
 from registry import changes, identity
 from registry.facts import StudyFacts
 from registry.fragments import render_study
-from registry.models import Conflict, Home, Study
+from registry.models import Conflict, Home, Series, Study
 from registry.names import fold_name
 from registry.received import Outcome, ReceivedPack
 from registry.register_segment import fill_blanks, register_segment, values_of
@@ -111,16 +111,17 @@ def _find_or_create_study(
 ) -> tuple[Study, bool]:
     """Return the study, locked, and whether this transaction made it."""
     uid = pack.study.study_instance_uid
-    if not _study_by_uid().fetch(uid=uid):
-        study = _create_study(pack, number, department)
-        if study is not None:
-            return study, True
+    if known := _study_by_uid().fetch(uid=uid):
+        return known[0], False
+    study = _create_study(pack, number, department)
+    if study is not None:
+        return study, True
     return Study.objects.select_for_update().get(study_instance_uid=uid), False
 
 
 @cache
-def _study_by_uid() -> Prepared:
-    return prepare(Study.objects.filter(study_instance_uid=Slot("uid")).values_list("pk"))
+def _study_by_uid() -> PreparedModels[Study]:
+    return prepare_models(Study.objects.select_for_update().filter(study_instance_uid=Slot("uid")))
 
 
 def _create_study(
@@ -195,7 +196,7 @@ def _close_on_disagreement(
     """Leave a study to its custodian department alone when an instance describes the number's owner differently."""
     if study.in_conflict or not number.value:
         return
-    person = study.person
+    person = identity.read_patient(study.person_id)
     known = identity.Demographics(person.patient_name, person.patient_birth_date, person.patient_sex)
     received = (pack.study.demographics, *pack.described)
     differing = sorted({keyword for one in received for keyword in identity.disagreements(known, one)})
@@ -228,8 +229,7 @@ def _begin_again(study: Study, pack: ReceivedPack, number: identity.PatientNumbe
 
 def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:
     """Count again what is there, and take what this pack adds if anything of it was stored."""
-    there = study.series.filter(number_of_series_related_instances__gt=0)
-    count_study(study, there.values_list("modality", "number_of_series_related_instances"))
+    count_study(study, [(modality, count) for modality, count in _series_of().fetch(study=study.pk) if count])
     moment = (study.study_date, study.study_time)
     if stored:
         fill_blanks(study, replace(pack.study, issuer_of_patient_id=study.issuer_of_patient_id))
@@ -238,6 +238,12 @@ def _complete_study(study: Study, pack: ReceivedPack, stored: int) -> None:
     update(study, _COMPLETED)
     if (study.study_date, study.study_time) != moment:  # lists are driven by what homes say
         Home.objects.filter(study=study).update(study_date=study.study_date, study_time=study.study_time)
+
+
+@cache
+def _series_of() -> Prepared:
+    rows = Series.objects.filter(study=Slot("study"))
+    return prepare(rows.values_list("modality", "number_of_series_related_instances"))
 
 
 def count_study(study: Study, series: Iterable[tuple[str, int]]) -> None:

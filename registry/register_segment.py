@@ -3,11 +3,12 @@
 Written as statements that are built once: a store of one instance is mostly this.
 """
 
+from functools import cache
 from typing import Any
 
 from django.db.models import BigIntegerField, QuerySet, Value
 
-from access.prepared import PreparedList, Slot
+from access.prepared import PreparedList, PreparedModels, Slot, prepare_models
 from access.rows import insert, insert_many, update
 from registry import changes
 from registry.facts import SeriesFacts, StudyFacts
@@ -135,7 +136,13 @@ _KNOWN = PreparedList(_build_known)
 
 
 def _find_series(study: Study, facts: SeriesFacts) -> Series | None:
-    return Series.objects.filter(study=study, series_instance_uid=facts.series_instance_uid).first()
+    found = _series_by_uid().fetch(study=study.pk, uid=facts.series_instance_uid)
+    return found[0] if found else None
+
+
+@cache
+def _series_by_uid() -> PreparedModels[Series]:
+    return prepare_models(Series.objects.filter(study=Slot("study"), series_instance_uid=Slot("uid")))
 
 
 def _create_series(study: Study, facts: SeriesFacts, count: int) -> Series:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from django.utils import timezone
 
@@ -68,8 +69,12 @@ def _department_of(actor: Actor) -> Department | None:
     scope = actor.scope
     if scope.department_id is None or scope.unit_id is None or scope.provider_id is None:
         return None
-    unit = CareUnit(pk=scope.unit_id, provider_id=scope.provider_id)
-    return Department(pk=scope.department_id, unit=unit)
+    return _department_with(scope.department_id, scope.unit_id, scope.provider_id)
+
+
+@lru_cache(maxsize=1024)
+def _department_with(department_id: int, unit_id: int, provider_id: int) -> Department:
+    return Department(pk=department_id, unit=CareUnit(pk=unit_id, provider_id=provider_id))
 
 
 def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:

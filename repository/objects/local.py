@@ -61,23 +61,24 @@ class LocalObjectStore:
         """Open a new file for reading and writing, folders made; raises `ObjectExists`, `InvalidKey`."""
         path = self._path_of(key)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, flags, 0o640)
+            try:
+                descriptor = os.open(path, flags, 0o640)
+            except FileNotFoundError:  # the first of its folder
+                path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, flags, 0o640)
         except FileExistsError as error:
             raise ObjectExists(f"object {key} exists already") from error
         return os.fdopen(descriptor, "r+b", buffering=0)
 
     def sync(self, key: str) -> None:
         """Flush the folder that names the file and, once, those above it: a new folder is a name in its parent."""
-        folder = home = self._path_of(key).parent
+        folder = self._path_of(key).parent
         _sync_folder(folder)
-        if home in self._named:
-            return
-        while folder != self._root:
+        while folder != self._root and folder not in self._named:
+            _sync_folder(folder.parent)
+            self._named.add(folder)
             folder = folder.parent
-            _sync_folder(folder)
-        self._named.add(home)
 
     def open(self, key: str) -> LocalObjectReader:
         """Open a file for ranged reads; raises `UnknownObject`, `InvalidKey`."""

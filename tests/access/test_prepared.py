@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from access.authentication import issue_token
 from access.models import ApiClient, CareUnit, ClientToken, Department
-from access.prepared import PreparedList, Slot, lift, prepare
-from tests.registry.factories import make_department
+from access.prepared import PreparedList, Slot, lift, prepare, prepare_models
+from registry.models import Study
+from tests.registry.factories import make_department, make_study
 
 pytestmark = pytest.mark.django_db
 
@@ -97,3 +98,28 @@ def test_a_list_of_any_length_is_asked(count):
     query = PreparedList(lambda slots: Department.objects.filter(pk__in=slots).values_list("pk"))
     asked = (keys + [-n for n in range(1, 600)])[:count]
     assert sorted(query.fetch(asked)) == sorted((pk,) for pk in keys[:count])
+
+
+def test_models_come_as_the_queryset_gives_them():
+    client = ApiClient.objects.create(name="pacs", department=make_department())
+    row = issue_token(client).row
+    ClientToken.objects.update(expires_at=timezone.now())
+    [read] = prepare_models(ClientToken.objects.filter(digest=Slot("digest"))).fetch(digest=row.digest)
+    expected = ClientToken.objects.get(digest=row.digest)
+    assert read == expected
+    assert vars(read).keys() == vars(expected).keys()
+    for field in ClientToken._meta.concrete_fields:
+        assert getattr(read, field.attname) == getattr(expected, field.attname), field.name
+
+
+def test_models_with_json_and_truth_values_are_whole_and_can_be_saved():
+    study = make_study(make_department())
+    study.modalities_in_study, study.in_conflict = ["CT", "Å"], True
+    study.save()
+    query = prepare_models(Study.objects.filter(study_instance_uid=Slot("uid")))
+    [read] = query.fetch(uid=study.study_instance_uid)
+    assert (read.modalities_in_study, read.in_conflict) == (["CT", "Å"], True)
+    read.state = "complete"
+    read.save()
+    assert Study.objects.get().state == "complete"
+    assert query.fetch(uid="1.2.3") == []

@@ -177,5 +177,5 @@ def test_a_folder_is_flushed_each_time_and_its_name_once(tmp_path, monkeypatch):
         store.create(key).close()
         store.sync(key)
     first, second = tmp_path / "packs" / "aa", tmp_path / "packs" / "bb"
-    above = [tmp_path / "packs", tmp_path]
-    assert flushed == [first, *above, first, second, *above]
+    packs = tmp_path / "packs"
+    assert flushed == [first, packs, tmp_path, first, second, packs]
