@@ -52,11 +52,13 @@ def show_conflicts(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
 
 
-def show_conflict(request: HttpRequest, actor: Actor, key: int) -> HttpResponse:
+def show_conflict(request: HttpRequest, actor: Actor, key: str) -> HttpResponse:
     """Show one conflict."""
     require(actor, "read")
+    if not _is_number(key):
+        return problem(404, "no such conflict")
     try:
-        conflict = find_conflict(actor, key)
+        conflict = find_conflict(actor, int(key))
     except UnknownConflict as error:
         return problem(404, str(error))
     release()

@@ -13,7 +13,7 @@ urlpatterns = [
     path("dicom-web", base),
     path("wado", dicomweb_view(GET=wado_uri.retrieve_uri)),
     path("api/v1/conflicts", dicomweb_view(GET=conflicts.show_conflicts)),
-    path("api/v1/conflicts/<int:key>", dicomweb_view(GET=conflicts.show_conflict)),
+    path("api/v1/conflicts/<str:key>", dicomweb_view(GET=conflicts.show_conflict)),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

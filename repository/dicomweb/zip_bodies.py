@@ -3,6 +3,7 @@
 No member is ever written under its name. An archive within an archive is not opened.
 """
 
+import errno
 import struct
 import tempfile
 import zipfile
@@ -67,16 +68,21 @@ class MemberPart:
             raise UnusableMember(self.refusal)
         try:
             with self.archive.open(self.member) as content:
-                first = content.read(READ_BYTES)
-                if first.startswith(_ARCHIVE_MAGIC):
+                piece = content.read(READ_BYTES)
+                if piece.startswith(_ARCHIVE_MAGIC):
                     raise UnusableMember("an archive within the archive: it is not opened")
-                piece = first
                 while piece:
                     self.growth.spend(len(piece))
                     yield piece
                     piece = content.read(READ_BYTES)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise UnusableMember(f"damaged in the archive: {error}") from error
+        except OSError as error:
+            if (
+                error.errno != errno.EINVAL
+            ):  # a place before the beginning; else the disk's fault, not the sender's
+                raise
+            raise UnusableMember("damaged in the archive: its directory points outside") from error
 
 
 def unpack_parts(body: RequestBody) -> Iterator[MemberPart]:
@@ -98,7 +104,9 @@ def unpack_parts(body: RequestBody) -> Iterator[MemberPart]:
         growth = _Growth(MAX_RATIO * body.received_bytes + RATIO_FREE_BYTES)
         try:
             archive = zipfile.ZipFile(spool)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             raise MalformedArchive(f"the body cannot be read as a zip archive: {error}") from error
         with archive:
             seen: set[str] = set()
