@@ -11,8 +11,8 @@ from django.db import connection
 from access.audit import flush_counts
 from access.database import release
 from registry.subscriptions import PRIORITIES
-from repository.compaction.duty import compact_quiet
 from repository.commitment import forget_commitments, settle_commitments
+from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
 from repository.delivery.schedule import return_leases_of
 from repository.delivery.send import Source
