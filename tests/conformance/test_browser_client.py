@@ -139,7 +139,7 @@ def test_compressed_frames(viewer, archive, name, media_type, syntax):
 @pytest.mark.parametrize("frames", [False, True])
 def test_rendered(viewer, archive, frames, method, media_type, start):
     """The client gives a buffer or a list of them, depending on the method."""
-    options = uids(archive["pt"]) | {"mediaTypes": [{"mediaType": media_type}]}
+    options: dict[str, Any] = uids(archive["pt"]) | {"mediaTypes": [{"mediaType": media_type}]}
     if frames:
         method = method.replace("Instance", "InstanceFrames")
         options["frameNumbers"] = [1]

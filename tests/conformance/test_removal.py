@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from tests.conformance.archive import DICOM_JSON, Archive
-from tests.conformance.test_store import make, parts, path_of, post, read
+from tests.conformance.storing import make, parts, path_of, post, read
 from tests.conformance.wire import Reply, value_of, values_of
 from tests.support.dicom import make_uid
 
