@@ -51,7 +51,8 @@ class Command(BaseCommand):
         waiting = Conflict.objects.filter(kind=REBUILT, resolved_at=None).count()
         self.stdout.write(
             f"{report.packs} packs read, {report.instances} instances came back;"
-            f" {report.condemned} packs are condemned, {report.hidden} instances hidden again; {report.departments} departments were missing"
+            f" {report.condemned} packs are condemned, {report.hidden} instances hidden again;"
+            f" {report.departments} departments were missing"
         )
         if waiting:
             self.stdout.write(
