@@ -103,9 +103,9 @@ def build_page(verdicts: Iterable[Verdict], expectations: dict[str, tuple[str, s
 
 
 def _count_reasons(refused: list[Verdict]) -> str:
-    counts = Counter(_generalise(verdict.remark) for verdict in refused)
+    counts = Counter(generalise(verdict.remark) for verdict in refused)
     lines = ["## Reasons", "", "| reason | files |", "|---|---:|"]
-    lines += [f"| {_escape(reason)} | {count} |" for reason, count in _by_number(counts)]
+    lines += [f"| {escape(reason)} | {count} |" for reason, count in _by_number(counts)]
     return "\n".join([*lines, ""])
 
 
@@ -114,7 +114,7 @@ def _list_refused(found: list[Verdict]) -> str:
     twins = Counter(verdict.file.rpartition("/")[0] for verdict in refused if OTHER_CONTENT in verdict.remark)
     lines = ["## Files as they were found", "", "| file | reason |", "|---|---|"]
     lines += [
-        f"| {_escape(verdict.file)} | {_escape(verdict.remark)} |"
+        f"| {escape(verdict.file)} | {escape(verdict.remark)} |"
         for verdict in refused
         if OTHER_CONTENT not in verdict.remark
     ]
@@ -124,7 +124,7 @@ def _list_refused(found: list[Verdict]) -> str:
     ]
     lines += ["The first is stored, another content under its UID is not (PS3.5 9):", ""]
     lines += ["| folder | refused as second content |", "|---|---:|"]
-    lines += [f"| {_escape(folder)} | {count} |" for folder, count in sorted(twins.items())]
+    lines += [f"| {escape(folder)} | {count} |" for folder, count in sorted(twins.items())]
     return "\n".join([*lines, ""])
 
 
@@ -136,14 +136,14 @@ def _list_edited(verdicts: list[Verdict], expectations: dict[str, tuple[str, str
             done, expected = expectations[verdict.file]
             outcome = "stored" if verdict.is_stored else "refused"
             cells = (verdict.file.removeprefix(MADE), done, expected, outcome, verdict.remark)
-            lines.append("| " + " | ".join(map(_escape, cells)) + " |")
+            lines.append("| " + " | ".join(map(escape, cells)) + " |")
     return "\n".join([*lines, ""])
 
 
 def _count_remarks(verdicts: list[Verdict]) -> str:
     remarks = (remark for v in verdicts if v.is_stored for remark in v.remark.split("; ") if remark)
     lines = ["## Remarks on stored files", "", "| remark | files |", "|---|---:|"]
-    lines += [f"| {_escape(remark)} | {n} |" for remark, n in _by_number(Counter(map(_generalise, remarks)))]
+    lines += [f"| {escape(remark)} | {n} |" for remark, n in _by_number(Counter(map(generalise, remarks)))]
     return "\n".join([*lines, ""])
 
 
@@ -151,7 +151,7 @@ def _by_number(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _generalise(text: str) -> str:
+def generalise(text: str) -> str:
     """Replace what is different in every file: the element where any may have the fault, UIDs and numbers of bytes."""
     text = re.sub(
         r"^\(?[0-9A-F]{4},?[0-9A-F]{4}\)(?= (announces|has VR|is there|has a value))", "(gggg,eeee)", text
@@ -161,7 +161,8 @@ def _generalise(text: str) -> str:
     return re.sub(r"(?<![\d.A-Z(,])\b\d{2,}\b(?=[ .,;]| are|$)(?![^(]*H\))", "N", text)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return the text in one line, so that Markdown takes it as it is."""
     return re.sub(r"([|<>*\\`])", r"\\\1", " ".join(text.split()))
 
 
