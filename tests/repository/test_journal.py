@@ -120,6 +120,7 @@ def test_a_process_that_died_before_it_noted_its_file_does_no_harm(study, monkey
 
 def test_of_two_writers_one_leaves_no_trace(study, monkeypatch):
     delete(ADMIN, Target(study.study_instance_uid), door="test")
+
     def be_second(*arguments):
         file = write_file(*arguments)
         with monkeypatch.context() as patched:

@@ -169,7 +169,12 @@ def test_a_study_with_an_image_that_cannot_be_compressed_is_refused_whole(vendor
 def test_a_frame_that_was_compressed_once_is_found_again(vendor, ct, monkeypatch):
     first = body_of(vendor.get(f"{ct}/frames/1", "image/jphc"))
     compressed_again = []
-    monkeypatch.setattr(stored_frames, "convert_frame", lambda *_: compressed_again.append(1) or b"new")
+
+    def compress(*arguments):
+        compressed_again.append(arguments)
+        return b"new"
+
+    monkeypatch.setattr(stored_frames, "convert_frame", compress)
     assert body_of(vendor.get(f"{ct}/frames/1", "image/jphc")) == first
     assert not compressed_again
     monkeypatch.setattr(rendition_cache, "find", lambda _: None)
