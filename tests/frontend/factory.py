@@ -133,6 +133,8 @@ def make_document_series(study: Study) -> Series:
         series=row, pack_key=make_uid(), metadata=zstandard.compress(EMPTY_DOCUMENT), metadata_instances=1
     )
     _make_instance(row, segment, 1, sop_class_uid=SR_DOCUMENT, metadata_length=len(EMPTY_DOCUMENT))
+    row.number_of_series_related_instances = 1
+    row.save()
     study.number_of_study_related_instances += 1
     study.save()
     return row
