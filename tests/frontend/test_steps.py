@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.steps import Stack, find_step, list_windows, page_query, rendered_url, step_at
+from frontend.steps import Stack, find_step, find_viewport, list_windows, page_query, rendered_url, step_at
 
-STACK = Stack("1.2", "1.3", (("1.4", 1), ("1.5", 3)))
+STACK = Stack("1.2", "1.3", (("1.4", 1, "512,512"), ("1.5", 3, "")))
 stacks = st.lists(st.integers(1, 5), min_size=1, max_size=8).map(
-    lambda frames: Stack("1", "2", tuple((f"3.{index}", count) for index, count in enumerate(frames)))
+    lambda frames: Stack("1", "2", tuple((f"3.{index}", count, "") for index, count in enumerate(frames)))
 )
 
 
@@ -27,8 +27,14 @@ def test_places_outside_give_the_nearest(stack, instance_place, frame_number):
 def test_picture_of_one_frame_and_of_many():
     soft = list_windows("CT")[1]
     path = "/dicom-web/studies/1.2/series/1.3/instances/"
-    assert rendered_url(STACK, step_at(STACK, 1)) == path + "1.4/rendered"
+    assert rendered_url(STACK, step_at(STACK, 1)) == path + "1.4/rendered?viewport=512,512"
     assert rendered_url(STACK, step_at(STACK, 4), soft) == path + "1.5/frames/3/rendered?window=40,400,linear"
+
+
+def test_pixels_are_shown_square_and_square_ones_as_they_are():
+    assert find_viewport(400, 512) == "512,512"
+    assert find_viewport(4096, 1) == "4096,4096"
+    assert find_viewport(4097, 1) == ""
 
 
 def test_page_of_a_step_says_frame_and_window_only_where_they_matter():

@@ -70,16 +70,16 @@ def test_stepper_steps_by_links_through_instances_and_frames(world, portal):
     uids = list(world.series.instances.order_by("instance_number").values_list("sop_instance_uid", flat=True))
     path = f"/dicom-web/studies/{world.study.study_instance_uid}/series/{world.series.series_instance_uid}/instances"
     assert [source for source, _alt in seen] == [
-        f"{path}/{uids[0]}/rendered",
-        f"{path}/{uids[1]}/rendered",
-        *(f"{path}/{uids[2]}/frames/{frame}/rendered" for frame in (1, 2, 3)),
+        f"{path}/{uids[0]}/rendered?viewport=64,64",
+        f"{path}/{uids[1]}/rendered?viewport=64,64",
+        *(f"{path}/{uids[2]}/frames/{frame}/rendered?viewport=64,64" for frame in (1, 2, 3)),
     ]
     assert seen[3][1] == "DT thorax uppföljning, image 4 of 5"
 
 
 def test_window_presets_are_links_that_keep_the_place(world, portal):
     page = portal.get(world.pages["stepper"] + "?instance=2&window=lung").content.decode()
-    assert read_picture(page)[0].endswith("/rendered?window=-600,1500,linear")
+    assert read_picture(page)[0].endswith("/rendered?viewport=64,64&window=-600,1500,linear")
     assert 'href="?instance=2&amp;window=bone"' in page
     assert re.search(r'class="chip chosen"[^>]*>Lung<', page)
 

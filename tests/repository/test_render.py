@@ -273,6 +273,11 @@ def test_unknown_colours_are_named() -> None:
         render(dataset)
 
 
+def test_a_viewport_of_the_longer_side_leaves_square_pixels_as_they_are() -> None:
+    dataset = make_ct(PixelSpacing=[0.7, 0.7])
+    assert np.array_equal(render(dataset, viewport=Viewport(60, 60)), render(dataset))
+
+
 @pytest.mark.parametrize(
     ("attributes", "shape"),
     [

@@ -11,8 +11,8 @@
   const fault = root.querySelector("[data-fault]");
   const said = root.querySelector("[data-said]");
   const windowLinks = [...root.querySelectorAll("[data-window]")];
-  const steps = data.instances.flatMap(([uid, frames]) =>
-    Array.from({ length: frames }, (_, index) => ({ uid, frames, frame: index + 1 })));
+  const steps = data.instances.flatMap(([uid, frames, viewport]) =>
+    Array.from({ length: frames }, (_, index) => ({ uid, frames, viewport, frame: index + 1 })));
   steps.forEach((step, index) => {
     step.instance = index > 0 && steps[index - 1].uid === step.uid ? steps[index - 1].instance
       : (index > 0 ? steps[index - 1].instance : 0) + 1;
@@ -27,7 +27,8 @@
     const step = steps[index - 1];
     const value = data.windows.find(([key]) => key === windowKey)[1];
     const frame = step.frames > 1 ? `/frames/${step.frame}` : "";
-    return `${data.path}${step.uid}${frame}/rendered${value ? `?window=${value}` : ""}`;
+    const query = [step.viewport && `viewport=${step.viewport}`, value && `window=${value}`].filter(Boolean).join("&");
+    return `${data.path}${step.uid}${frame}/rendered${query && `?${query}`}`;
   }
 
   function pageQuery(index, key) {

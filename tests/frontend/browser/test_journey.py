@@ -35,7 +35,9 @@ def test_from_login_to_the_last_image_by_keyboard(stage: Stage, open_page: OpenP
     assert second.get_attribute("src") != first
     expect(page).to_have_url(re.compile(r"\?instance=2$"))
     page.keyboard.press("3")
-    expect(page.locator("[data-main]")).to_have_attribute("src", re.compile(r"\?window=-600,1500,linear$"))
+    expect(page.locator("[data-main]")).to_have_attribute(
+        "src", re.compile(r"\?viewport=8,8&window=-600,1500,linear$")
+    )
     expect(page).to_have_url(re.compile(r"\?instance=2&window=lung$"))
     page.keyboard.press("End")
     expect(page.get_by_role("img", name=f"image {PICTURES} of {PICTURES}")).to_be_visible()
