@@ -4,6 +4,7 @@ A cursor of Django checks, counts and rewrites every statement; for the dozen st
 costs more than the statements themselves. On SQLite they go straight to the driver, which keeps them compiled.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 Rows = list[tuple[Any, ...]]
+
+_PLACES = re.compile(r"(?<!%)%s")
 
 
 def fetch(sql: str, parameters: Sequence[Any], *, writes: bool = False) -> Rows:
@@ -69,4 +72,4 @@ def _is_direct(connection: Any, *, writes: bool) -> bool:
 
 @lru_cache(maxsize=512)
 def _with_question_marks(sql: str) -> str:
-    return sql.replace("%s", "?").replace("%%", "%")
+    return _PLACES.sub("?", sql).replace("%%", "%")

@@ -19,6 +19,7 @@ def test_statements_see_what_each_other_wrote():
     assert CareProvider.objects.get(pk=key).name == "four"
     assert fetch(NAMES, ("SE1",)) == [("100 % Å'\"",)]
     assert fetch(f"{NAMES} AND name LIKE 'x%%'", ("SE2",)) == []
+    assert fetch(f"{NAMES} AND name <> '%%s'", ("SE2",)) == [("two",)]
 
 
 @pytest.mark.django_db
