@@ -52,7 +52,7 @@ def list_recent(actor: Actor) -> tuple[StudyRow, ...]:
         return ()
     homes = Home.objects.filter(department=scope.department_id)
     if not homes.exists():
-        homes = Home.objects.filter(provider=scope.provider_id)
+        homes = Home.objects.filter(unit__provider=scope.provider_id)
     newest = homes.order_by("-study_date", "-study_time", "-study_id").values_list("study_id", flat=True)
     ids = list(dict.fromkeys(newest[: RECENT_STUDIES * 3]))[:RECENT_STUDIES]
     studies = with_row_facts(Study.objects.filter(pk__in=ids))

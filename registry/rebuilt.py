@@ -42,7 +42,7 @@ def close_rebuilt(study: Study) -> None:
         return
     neighbours = Department.objects.filter(unit=study.custodian.unit_id).exclude(pk=study.custodian.pk)
     rows = [
-        (study.pk, pk, None, None, modality, study.study_date, study.study_time)
+        (study.pk, pk, None, modality, study.study_date, study.study_time)
         for pk in neighbours.values_list("pk", flat=True)
         for modality in study.modalities_in_study or [""]
     ]

@@ -204,7 +204,7 @@ def _close_on_disagreement(
         return
     study.in_conflict = True
     update(study, ("in_conflict",))
-    Home.objects.filter(study=study).update(unit=None, provider=None)
+    Home.objects.filter(study=study).update(unit=None)
     Conflict.objects.create(
         kind="demographics", study=study, department=department, detail={"differs": differing}
     )
@@ -279,7 +279,7 @@ _COMPLETED = (
     "state",
     "fragment",
 )
-HOME_COLUMNS = ("study", "department", "unit", "provider", "modality", "study_date", "study_time")
+HOME_COLUMNS = ("study", "department", "unit", "modality", "study_date", "study_time")
 
 
 def write_homes(study: Study) -> None:
@@ -287,14 +287,12 @@ def write_homes(study: Study) -> None:
     custodian = study.custodian
     if custodian is None:
         return
-    place: tuple[int | None, int | None] = (custodian.unit_id, custodian.unit.provider_id)
-    if study.in_conflict:
-        place = (None, None)
+    unit_id = None if study.in_conflict else custodian.unit_id
     insert_many(
         Home,
         HOME_COLUMNS,
         [
-            (study.pk, custodian.pk, *place, modality, study.study_date, study.study_time)
+            (study.pk, custodian.pk, unit_id, modality, study.study_date, study.study_time)
             for modality in study.modalities_in_study or [""]
         ],
     )

@@ -52,7 +52,7 @@ def branches(actor: Actor) -> tuple[Branch, ...]:
         return (Branch("", None),)
     found = []
     if scope.provider_id is not None:
-        found.append(Branch("provider_id", scope.provider_id))
+        found.append(Branch("unit__provider_id", scope.provider_id))
     if scope.department_id is not None:
         found.append(Branch("department_id", scope.department_id))
     return tuple(found)

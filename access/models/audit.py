@@ -12,6 +12,9 @@ class AuditEvent(models.Model):
     actor = models.CharField(max_length=200)
     actor_kind = models.CharField(max_length=10)
     assignment_id = models.BigIntegerField(null=True)
+    role = models.CharField(max_length=100, blank=True)
+    on_behalf_of = models.CharField(max_length=200, blank=True)
+    care_unit_hsa_id = models.CharField(max_length=64, blank=True)
     department_hsa_id = models.CharField(max_length=64, blank=True)
     purpose = models.CharField(max_length=20, blank=True)
     door = models.CharField(max_length=20, blank=True)
@@ -36,3 +39,29 @@ class AccessSpan(models.Model):
 
     def __str__(self) -> str:
         return f"span of event {self.event_id}"
+
+
+class AuditSeal(models.Model):
+    """A closed batch of the log: the Merkle root over its rows, chained to the seal before it."""
+
+    number = models.BigIntegerField(unique=True)
+    first_event_id = models.BigIntegerField()
+    last_event_id = models.BigIntegerField()
+    event_count = models.PositiveIntegerField()
+    root = models.BinaryField(max_length=32)
+    previous = models.BinaryField(max_length=32)
+    signature = models.BinaryField()
+    sealed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"seal {self.number} over events {self.first_event_id}-{self.last_event_id}"
+
+
+class AuditCursor(models.Model):
+    """How far one reader of the log (a shipper) has come."""
+
+    reader = models.CharField(max_length=40, primary_key=True)
+    event_id = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.reader} at {self.event_id}"

@@ -11,6 +11,12 @@ class User(AbstractUser):
 
     hsa_id = models.CharField(max_length=64, blank=True)
     language = models.CharField(max_length=5, blank=True)
+    national_number = models.CharField(
+        max_length=12, blank=True, help_text="12 digits: nobody opens their own record"
+    )
+    is_protected = models.BooleanField(
+        default=False, help_text="Patients see this person's role in the log, not the name"
+    )
     password_is_initial = models.BooleanField(
         default=False,
         help_text="Set by the system and printed: the server stays on loopback while one exists.",
@@ -24,6 +30,9 @@ class Assignment(models.Model):
     department = models.ForeignKey(Department, models.PROTECT, related_name="assignments")
     group = models.ForeignKey(Group, models.PROTECT, help_text="Carries the object permissions of the role.")
     role = models.CharField(max_length=100)
+    purpose = models.CharField(
+        max_length=20, default="care", help_text="Purpose of the assignment's accesses"
+    )
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True, blank=True)
 

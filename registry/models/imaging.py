@@ -8,7 +8,7 @@ index, or by which nobody looks, has none of its own: every index is a page to w
 from django.db import models
 from django.db.models import F, Q
 
-from access.models import CareProvider, CareUnit, Department
+from access.models import CareUnit, Department
 from registry.models.patient import Patient
 
 
@@ -176,13 +176,13 @@ class Instance(InstanceColumns):
 class Home(models.Model):
     """Where a study is at home or shared, one row per modality: what lists are driven by.
 
-    A study in conflict is at home with its department only: unit and provider stay empty.
+    At home, a row has the department and its unit. A study in conflict is at home with its department only,
+    and a shared one is with the department it is shared with: the unit stays empty.
     """
 
     study = models.ForeignKey(Study, models.CASCADE, related_name="homes", db_index=False)
     department = models.ForeignKey(Department, models.PROTECT, related_name="+", db_index=False)
     unit = models.ForeignKey(CareUnit, models.PROTECT, related_name="+", null=True, db_index=False)
-    provider = models.ForeignKey(CareProvider, models.PROTECT, related_name="+", null=True, db_index=False)
     modality = models.CharField(max_length=16)
     study_date = models.CharField(max_length=8, blank=True)
     study_time = models.CharField(max_length=16, blank=True)
@@ -191,19 +191,19 @@ class Home(models.Model):
         constraints = [models.UniqueConstraint(fields=["study", "department", "modality"], name="home_once")]
         indexes = [
             models.Index(
-                "provider",
+                "unit",
                 F("study_date").desc(),
                 F("study_time").desc(),
                 F("study").desc(),
-                name="home_provider",
+                name="home_unit",
             ),
             models.Index(
-                "provider",
+                "unit",
                 "modality",
                 F("study_date").desc(),
                 F("study_time").desc(),
                 F("study").desc(),
-                name="home_provider_modality",
+                name="home_unit_modality",
             ),
             models.Index(
                 "department",

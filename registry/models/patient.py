@@ -16,6 +16,9 @@ class Patient(models.Model):
     patient_birth_date = models.CharField(max_length=8, blank=True)
     patient_sex = models.CharField(max_length=16, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    access_epoch = models.BigIntegerField(
+        default=0, help_text="Raised with every change of what decides about access to the patient"
+    )
 
     def __str__(self) -> str:
         return f"patient {self.pk}"

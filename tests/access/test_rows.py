@@ -76,8 +76,17 @@ def test_many_rows_go_in_but_those_that_are_known():
 
 def test_missing_values_and_truth_values_pass():
     department = make_department()
-    columns = ("name", "department", "region_wide", "active")
-    rows = [("one", department.pk, False, True), ("two", None, True, False)]
+    columns = (
+        "name",
+        "department",
+        "region_wide",
+        "active",
+        "on_conflict",
+        "token_subject",
+        "may_act_for_users",
+    )
+    rest = ("refuse", "", False)
+    rows = [("one", department.pk, False, True, *rest), ("two", None, True, False, *rest)]
     assert insert_many(ApiClient, columns, rows) == 2
     assert sorted(ApiClient.objects.values_list(*columns)) == rows
 

@@ -103,7 +103,6 @@ def make_study(patient: Patient, department: Department, modality: str = "CT", *
         study=study,
         department=department,
         unit=department.unit,
-        provider=department.unit.provider,
         modality=modality,
         study_date=study.study_date,
         study_time=study.study_time,

@@ -93,7 +93,6 @@ def make_home(study: Study, department: Department, modality: str) -> Home:
         study=study,
         department=department,
         unit=department.unit,
-        provider_id=department.unit.provider_id,
         modality=modality,
         study_date=study.study_date,
         study_time=study.study_time,

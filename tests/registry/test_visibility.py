@@ -35,7 +35,7 @@ def test_lists_and_single_reads_agree(provider_department):
 def test_a_study_in_conflict_is_seen_by_its_custodian_department_only(provider_department):
     neighbour = make_department(provider_department.unit.provider)
     study = make_study(provider_department, in_conflict=True)
-    Home.objects.filter(study=study).update(unit=None, provider=None)
+    Home.objects.filter(study=study).update(unit=None)
     assert may_see(make_actor(provider_department), study)
     assert not may_see(make_actor(neighbour), study)
     assert may_see(make_region_actor(), study)

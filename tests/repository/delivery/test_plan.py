@@ -117,13 +117,13 @@ def test_a_quiet_study_with_nothing_new_makes_no_delivery(region, make_quiet):
 
 def test_a_disputed_identity_is_held_until_it_is_settled(region, make_quiet):
     study = make_quiet(in_conflict=True)
-    study.homes.update(unit=None, provider=None)
+    study.homes.update(unit=None)
     assert plan_deliveries() == frozenset()
     assert Delivery.objects.get().state == "held"
     assert Delivery.objects.get().reason_code == "in_conflict"
     assert release_held() == 0
     Study.objects.update(in_conflict=False)
-    study.homes.update(unit=region.hospital.unit, provider=region.hospital.unit.provider)
+    study.homes.update(unit=region.hospital.unit)
     assert release_held() == 1
     assert Delivery.objects.get().state == "ready"
 

@@ -242,7 +242,7 @@ def test_a_decision_that_turned_between_two_requests_stops_the_rest(study, recei
     monkeypatch.setattr(sending, "MAX_REQUEST_INSTANCES", 1)
 
     def stream_and_block(item: MemoryFile):
-        study.homes.update(unit=None, provider=None)
+        study.homes.update(unit=None)
         Study.objects.update(in_conflict=True)
         yield from stream_file(item)
 
