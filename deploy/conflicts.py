@@ -9,7 +9,7 @@ from access.actor import Actor
 from access.database import release
 from registry.conflicts import KINDS, UnknownConflict, find_conflict, list_conflicts
 from registry.models import Conflict
-from repository.dicomweb.base_url import origin_of
+from registry.wire.base_url import origin_of
 from repository.dicomweb.status import problem, require
 
 PATH = "/api/v1/conflicts"

@@ -1,1 +1,1 @@
-"""Formats that several doors speak: multipart, media types, DICOM JSON. Imports nothing of the project."""
+"""Formats that several doors speak: multipart, media types, DICOM JSON, addresses. Imports nothing of the project."""

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from pydicom.datadict import tag_for_keyword
 
 from access.actor import Actor
+from registry.wire.base_url import origin_of, prefix_of
 from registry.wire.dicom_json import (
     absolute_bulk_data_uris,
     split_documents,
@@ -36,7 +37,7 @@ from repository.dicomweb.answers import (
     start,
     stream,
 )
-from repository.dicomweb.base_url import dicomweb_base, origin_of, prefix_of
+from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb.content_coding import choose_coding, compress
 

@@ -25,8 +25,9 @@ from registry.models import Instance, Series, Study
 from registry.search import SearchPage, StudyFragment, count_matches
 from registry.search import search as search_rows
 from registry.visibility import explain_absence_in, series_of, study_for
+from registry.wire.base_url import origin_of, prefix_of
 from registry.wire.media_types import NotAcceptable, Offer, negotiate
-from repository.dicomweb.base_url import dicomweb_base, origin_of, prefix_of
+from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.content_coding import code_body
 from repository.dicomweb.search_answers import OFFERS, PLAIN_JSON, write_answer
 from repository.dicomweb.search_parameters import SearchRequest, parse_search

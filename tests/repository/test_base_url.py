@@ -3,7 +3,8 @@
 import pytest
 from django.test import RequestFactory
 
-from repository.dicomweb.base_url import dicomweb_base, origin_of, prefix_of
+from registry.wire.base_url import origin_of, prefix_of
+from repository.dicomweb.base_url import dicomweb_base
 
 
 def request(address="10.0.0.9", **headers):
