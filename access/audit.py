@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from access.actor import Actor
+from access.database import RETRYABLE_SQLSTATES
 from access.models import AccessSpan, AuditEvent
 from access.rows import insert
 
@@ -22,10 +23,15 @@ WINDOW_S = 300.0
 FLUSH_S = 15.0
 
 
+class UnrecordedAccess(RuntimeError):
+    """The access log cannot be written: what should have been recorded must not happen."""
+
+
 @dataclass(slots=True)
 class _Touch:
     event_id: int
     since: float
+    rule: str
     instances: int = 0
     frames: int = 0
     bytes_sent: int = 0
@@ -47,50 +53,135 @@ def record(
     study_instance_uid: str = "",
     patient_id: int | None = None,
     rule: str = "",
+    reason: str = "",
+    basis: tuple[str, ...] = (),
     detail: Mapping[str, Any] | None = None,
 ) -> int:
     """Write one event now, in the caller's transaction if there is one; returns its id.
 
-    `action` is one of store, search, read, deliver, login, delete, reject, restore, commit, export.
+    Parameters
+    ----------
+    action
+        A word of `access.audit_export.codes.KINDS`: store, search, read, deliver, login ...
+    rule, reason, basis
+        By which rule it was decided, the word for it in `access.sentences`, and the rows it rests on.
+
+    Raises
+    ------
+    UnrecordedAccess
+        The log cannot be written; answer 503 and do nothing.
     """
-    row = AuditEvent(
-        recorded_at=timezone.now(),
-        action=action,
-        outcome=outcome,
-        actor=actor.subject,
-        actor_kind=actor.kind,
-        assignment_id=actor.assignment_id,
-        department_hsa_id=actor.department_hsa_id,
-        purpose=actor.purpose,
-        door=door,
-        address=actor.address,
-        patient_id=patient_id,
-        study_instance_uid=study_instance_uid,
-        rule=rule,
-        detail=dict(detail or {}),
-    )
-    insert(row)
+    row = _describe(actor, action, outcome=outcome, door=door, rule=rule)
+    row.study_instance_uid = study_instance_uid
+    row.patient_id = patient_id
+    why = {"reason": reason} if reason else {}
+    row.detail = _cleaned(dict(detail or {}) | why | ({"basis": list(basis)} if basis else {}))
+    try:
+        insert(row)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) in RETRYABLE_SQLSTATES:
+            raise
+        raise UnrecordedAccess("the access log cannot be written; nothing is answered without it") from error
     return int(row.pk)
 
 
-def touch(
-    actor: Actor, study_instance_uid: str, patient_id: int | None, *, door: str, rule: str = ""
-) -> None:
-    """Record that the actor reads a study: a durable row for the first touch of a window, else nothing.
+def _describe(actor: Actor, action: str, *, outcome: str, door: str, rule: str) -> AuditEvent:
+    """Make the row of who asks and from where; the unit and the role of the person, if one is behind a system."""
+    person = actor.on_behalf_of or actor
+    return AuditEvent(
+        recorded_at=timezone.now(),
+        action=action,
+        outcome=outcome,
+        actor=actor.subject[:200],
+        actor_kind=actor.kind,
+        assignment_id=person.assignment_id,
+        role=(person.role or actor.role)[:100],
+        on_behalf_of=person.subject[:200] if person is not actor else "",
+        care_unit_hsa_id=person.care_unit_hsa_id or actor.care_unit_hsa_id,
+        department_hsa_id=person.department_hsa_id or actor.department_hsa_id,
+        purpose=person.purpose,
+        door=door,
+        address=actor.address[:64],
+        rule=rule,
+    )
 
-    Call before the first byte of the answer.
+
+def _cleaned(value: Any) -> Any:
+    """Replace in text what PostgreSQL does not take: NUL, and halves of characters."""
+    if isinstance(value, str):
+        text = value.replace("\0", "\ufffd")
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(item) for item in value]
+    return value
+
+
+def touch(
+    actor: Actor,
+    study_instance_uid: str,
+    patient_id: int | None,
+    *,
+    door: str,
+    rule: str = "",
+    reason: str = "",
+    basis: tuple[str, ...] = (),
+) -> None:
+    """Record that the actor reads a study: one durable row a window and rule, before the first byte.
+
+    Parameters
+    ----------
+    rule, reason, basis
+        By which rule it was permitted, why, and the rows that the decision rests on.
+
+    Raises
+    ------
+    UnrecordedAccess
+        As `record` does.
     """
-    key = (actor.kind, actor.subject, actor.assignment_id, study_instance_uid, door)
+    key = _key(actor, study_instance_uid, door)
     now = time.monotonic()
     known = _touches.get(key)
-    if known is not None and now - known.since < WINDOW_S:
+    if known is not None and now - known.since < WINDOW_S and known.rule == rule:
         return
+    if known is not None and known.changed:
+        flush_counts()
     event_id = record(
-        actor, "read", door=door, study_instance_uid=study_instance_uid, patient_id=patient_id, rule=rule
+        actor,
+        "read",
+        door=door,
+        study_instance_uid=study_instance_uid,
+        patient_id=patient_id,
+        rule=rule,
+        reason=reason,
+        basis=basis,
     )
     with _touches_lock:
-        _touches[key] = _Touch(event_id, now)
+        _touches[key] = _Touch(event_id, now, rule)
     _forget_old(now)
+
+
+def refuse(
+    actor: Actor, study_instance_uid: str, patient_id: int | None, *, door: str, rule: str, reason: str
+) -> None:
+    """Record that the actor asked for a study and got nothing, whether or not it exists: at the same cost."""
+    record(
+        actor,
+        "read",
+        outcome="refused",
+        door=door,
+        study_instance_uid=study_instance_uid[:64],
+        patient_id=patient_id,
+        rule=rule,
+        reason=reason,
+    )
+
+
+def _key(actor: Actor, study_instance_uid: str, door: str) -> tuple[object, ...]:
+    person = actor.on_behalf_of or actor
+    who = (actor.kind, actor.subject, person.subject, person.assignment_id, person.purpose)
+    return (*who, study_instance_uid, door)
 
 
 def count(
@@ -103,7 +194,7 @@ def count(
     bytes_sent: int = 0,
 ) -> None:
     """Add to what followed the first touch; written at the next flush."""
-    known = _touches.get((actor.kind, actor.subject, actor.assignment_id, study_instance_uid, door))
+    known = _touches.get(_key(actor, study_instance_uid, door))
     if known is None:
         return
     with known.lock:

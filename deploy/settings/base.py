@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "deploy.cross_origin.allow_configured_origins",
     "deploy.middleware.answer_api_requests",
+    "deploy.unrecorded.refuse_unrecorded",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -143,6 +144,10 @@ RELATIVE_BULK_DATA_URIS = os.environ.get("SAMSYN_BULK_DATA_URIS", "absolute") ==
 CORS_ORIGINS = frozenset(o for o in os.environ.get("SAMSYN_CORS_ORIGINS", "").split(",") if o)
 # Pictures and converted frames that are kept to be sent again, on the disk of spool/; 0 keeps none.
 RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512")) << 20
+# Where the law leaves room. A patient who opted out of sharing is open to the other units of the provider:
+OPT_OUT_SPARES_PROVIDER = os.environ.get("SAMSYN_OPT_OUT_SPARES_PROVIDER", "on") == "on"
+# and data of another unit of the same provider are read after choosing to, for each patient and unit.
+CHOICE_BETWEEN_UNITS = os.environ.get("SAMSYN_CHOICE_BETWEEN_UNITS", "on") == "on"
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.

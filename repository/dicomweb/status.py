@@ -15,6 +15,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from access.actor import Actor
+from access.audit import UnrecordedAccess
 from access.authentication import Unauthenticated, authenticate
 from registry.matching import InvalidSearch
 from registry.remove import RemovalNotPermitted
@@ -109,6 +110,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (TooManyTransfers, 503),
     (CodecsBusy, 503),
     (StorageBusy, 503),
+    (UnrecordedAccess, 503),
     (SegmentsMoved, 503),
 )
 RETRY_AFTER_S = (2, 8)
