@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from deploy import conflicts, health
+from registry.fhir.doors import DOORS
+from registry.fhir.urls import make_urls
 from repository.dicomweb import wado_uri
 from repository.dicomweb.status import dicomweb_view
 from repository.dicomweb.urls import base
@@ -14,6 +16,7 @@ urlpatterns = [
     path("wado", dicomweb_view(GET=wado_uri.retrieve_uri)),
     path("api/v1/conflicts", dicomweb_view(GET=conflicts.show_conflicts)),
     path("api/v1/conflicts/<str:key>", dicomweb_view(GET=conflicts.show_conflict)),
+    path("fhir/", include(make_urls(DOORS))),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -12,6 +12,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 
+DICOMWEB_PATH = "/dicom-web"
+"""Where DICOMweb lies: other doors lead there."""
+
 _PAIR = re.compile(r'(?:^|;)\s*(\w+)=("[^"]*"|[^\s;,"]*)')
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+/?")

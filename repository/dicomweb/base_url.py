@@ -2,9 +2,7 @@
 
 from django.http import HttpRequest
 
-from registry.wire.base_url import origin_of
-
-DICOMWEB_PATH = "/dicom-web"
+from registry.wire.base_url import DICOMWEB_PATH, origin_of
 
 
 def dicomweb_base(request: HttpRequest) -> str:

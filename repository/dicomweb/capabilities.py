@@ -14,8 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import get_resolver
 
 from access.actor import Actor
+from registry.wire.base_url import DICOMWEB_PATH
 from registry.wire.media_types import SYNTAXES_OF_MEDIA_TYPE, Offer, negotiate
-from repository.dicomweb.base_url import DICOMWEB_PATH, dicomweb_base
+from repository.dicomweb.base_url import dicomweb_base
 
 WADL = "application/vnd.sun.wadl+xml"
 OFFERS = (Offer(WADL), Offer("application/json"))

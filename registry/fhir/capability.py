@@ -1,0 +1,75 @@
+"""The CapabilityStatement, made of the table of resources: it cannot say what is not served.
+
+Standard: FHIR R4 CapabilityStatement
+"""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from registry.fhir.door import ResourceDoor
+from registry.fhir.formats import FHIR_VERSION
+from registry.fhir.parameters import SearchParameter
+from registry.fhir.structure import Resource
+
+PUBLISHED = "2026-11-24"
+SECURITY = (
+    "Every interaction but this needs a bearer token, a client certificate or a session with an assignment. What "
+    "the caller may not see is not there: 404, and absent from searches."
+)
+
+
+def make_capability_statement(doors: Sequence[ResourceDoor], base: str) -> Resource:
+    """Make the statement of a server at a base address."""
+    statements = sorted({statement for door in doors for statement in door.statements})
+    capability: Resource = {
+        "resourceType": "CapabilityStatement",
+        "id": "samsyn",
+        "status": "active",
+        "date": PUBLISHED,
+        "kind": "instance",
+        "software": {"name": "Samsyn"},
+        "implementation": {"description": "Shared radiology of a region", "url": base},
+        "fhirVersion": FHIR_VERSION,
+        "format": ["application/fhir+json", "application/fhir+xml"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"cors": bool(settings.CORS_ORIGINS), "description": SECURITY},
+                "resource": [_describe(door) for door in sorted(doors, key=lambda door: door.type)],
+            }
+        ],
+    }
+    if statements:
+        capability["instantiates"] = statements
+    return capability
+
+
+def _describe(door: ResourceDoor) -> Resource:
+    codes = {
+        "read": door.read,
+        "search-type": door.search,
+        "create": door.create,
+        "update": door.update,
+    }
+    resource: Resource = {
+        "type": door.type,
+        "documentation": door.documentation,
+        "interaction": [{"code": code} for code, function in codes.items() if function is not None],
+        "versioning": "versioned" if door.update else "no-version",
+        "readHistory": False,
+        "updateCreate": False,
+        "conditionalCreate": False,
+        "conditionalRead": "not-match",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+    }
+    if door.profiles:
+        resource["supportedProfile"] = list(door.profiles)
+    if door.parameters:
+        resource["searchParam"] = [_describe_parameter(parameter) for parameter in door.parameters]
+    return resource
+
+
+def _describe_parameter(parameter: SearchParameter) -> Resource:
+    return {"name": parameter.name, "type": parameter.type, "documentation": parameter.documentation}

@@ -1,0 +1,307 @@
+"""ImagingStudy: the same studies, for the same actors, as QIDO-RS lists; one row of search becomes one resource.
+
+The id is the Study Instance UID. Series are counted, their instances are those of DICOMweb.
+
+Standard: FHIR R4 ImagingStudy
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.timezone import get_default_timezone
+
+from access import audit
+from access.database import write_transaction
+from registry.fhir.dates import date_time_of, instant
+from registry.fhir.door import Asked, Found, ResourceDoor
+from registry.fhir.errors import Forbidden, InvalidParameter
+from registry.fhir.identifiers import DICOM_UID, system_of
+from registry.fhir.parameters import Criterion, Query, SearchParameter
+from registry.fhir.patients import PATIENT_PARAMETERS, find_patient_ids, refer_to
+from registry.fhir.structure import Resource
+from registry.fhir.values import DateRange, Token, read_date
+from registry.matching import Match, make_match
+from registry.models import Patient, PatientIdentifier, Series, Study
+from registry.search import Paging, search
+from registry.visibility import study_for, visible_studies
+from registry.wire.base_url import DICOMWEB_PATH
+
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+MAX_STUDIES_OF_PATIENT = 1000
+_UID = re.compile(r"[0-9.]{1,64}")
+_WILDCARDS = frozenset("*?\\")
+
+PARAMETERS = (
+    SearchParameter("_id", "token", "The Study Instance UID"),
+    SearchParameter("identifier", "token", "urn:oid: and the Study Instance UID, or an accession number"),
+    *PATIENT_PARAMETERS,
+    SearchParameter("subject", "reference", "As patient", target="Patient"),
+    SearchParameter("started", "date", "When the study began: one range of days or moments"),
+    SearchParameter("modality", "token", "A modality of the study's series"),
+    SearchParameter("series", "token", "urn:oid: and a Series Instance UID"),
+    SearchParameter("instance", "token", "urn:oid: and a SOP Instance UID"),
+    SearchParameter("status", "token", "available: what is not there is not found"),
+)
+_UID_KEYS = {"_id": "StudyInstanceUID", "series": "SeriesInstanceUID", "instance": "SOPInstanceUID"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a search asks of the registry; `matches` is None where nothing can match.
+
+    `accession_issuers` and `moments` are what the columns cannot say and the rows found must satisfy.
+    """
+
+    matches: tuple[Match, ...] | None
+    accession_issuers: frozenset[str] = frozenset()
+    moments: tuple[DateRange, ...] = ()
+
+
+def read_imaging_study(asked: Asked, key: str) -> Resource:
+    """Read a study.
+
+    Raises
+    ------
+    UnknownStudy
+        There is none, or none that the actor may see.
+    """
+    _require_read(asked)
+    study = study_for(asked.actor, key)
+    audit.touch(asked.actor, study.study_instance_uid, study.person_id, door="fhir")
+    return make_imaging_studies(asked.base, [study])[0]
+
+
+def search_imaging_studies(asked: Asked, query: Query) -> Found:
+    """Search studies, newest first."""
+    _require_read(asked)
+    plan = plan_search(asked, query)
+    offset = int(query.position[0]) if query.position else 0
+    rows: list[Study] = []
+    more = False
+    if plan.matches is not None:
+        page = search("study", plan.matches, Paging(query.count, offset), asked.actor)
+        rows = [study for study in page.rows if _fits(study, plan)]
+        more = page.more
+    detail = {"resource": "ImagingStudy", "query": dict(query.applied), "results": len(rows)}
+    with write_transaction():
+        audit.record(asked.actor, "search", door="fhir", detail=detail)
+    position = (offset + query.count,) if more else ()
+    return Found(tuple(make_imaging_studies(asked.base, rows)), position)
+
+
+def plan_search(asked: Asked, query: Query) -> Plan:
+    """Turn the parameters of a search into keys of the registry's own search.
+
+    Raises
+    ------
+    InvalidParameter
+        A combination that the registry cannot answer; the message says which.
+    """
+    matches: list[Match] | None = []
+    issuers: frozenset[str] = frozenset()
+    patients = find_patient_ids(asked, query.of("patient", "subject", "patient.identifier"))
+    if patients is not None:
+        studies = visible_studies(asked.actor).filter(person__in=patients)
+        uids = list(studies.values_list("study_instance_uid", flat=True)[: MAX_STUDIES_OF_PATIENT + 1])
+        if len(uids) > MAX_STUDIES_OF_PATIENT:
+            raise InvalidParameter(
+                f"more than {MAX_STUDIES_OF_PATIENT} studies of the patients: name one", "patient"
+            )
+        matches = _add(matches, [_match("StudyInstanceUID", uids)] if uids else None)
+    for criterion in query.of(*_UID_KEYS):
+        matches = _add(matches, _read_uids(criterion, _UID_KEYS[criterion.name]))
+    for criterion in query.of("identifier"):
+        found, issuers = _read_identifiers(criterion)
+        matches = _add(matches, found)
+    for criterion in query.of("modality", "status"):
+        matches = _add(matches, _read_codes(criterion))
+    ranges = tuple(_one_date(criterion) for criterion in query.of("started"))
+    matches = _add(matches, [_match("StudyDate", [_days_of(asked_range)]) for asked_range in ranges])
+    return Plan(None if matches is None else tuple(matches), issuers, ranges)
+
+
+def make_imaging_studies(base: str, studies: Sequence[Study]) -> list[Resource]:
+    """Make the resources of studies that were permitted, with three queries however many they are."""
+    keys = [study.pk for study in studies]
+    patients = Patient.objects.in_bulk({study.person_id for study in studies})
+    numbers: defaultdict[int, list[PatientIdentifier]] = defaultdict(list)
+    for number in PatientIdentifier.objects.filter(patient__in=patients):
+        numbers[number.patient_id].append(number)
+    series: defaultdict[int, list[Series]] = defaultdict(list)
+    rows = Series.objects.filter(study__in=keys, number_of_series_related_instances__gt=0)
+    for row in rows.order_by("series_number", "pk").defer("fragment", "request_attributes_sequence"):
+        series[row.study_id].append(row)
+    return [
+        _make(base, study, refer_to(patients[study.person_id], numbers[study.person_id]), series[study.pk])
+        for study in studies
+    ]
+
+
+def _make(base: str, study: Study, subject: Resource, series: Sequence[Series]) -> Resource:
+    optional: Resource = {
+        "modality": [_coding(modality) for modality in study.modalities_in_study],
+        "started": date_time_of(study.study_date, study.study_time, study.timezone_offset_from_utc),
+        "referrer": {"display": name} if (name := _plain_name(study.referring_physician_name)) else None,
+        "description": study.study_description.strip(),
+    }
+    return {
+        "resourceType": "ImagingStudy",
+        "id": study.study_instance_uid,
+        "meta": {"lastUpdated": instant(study.last_instance_at)},
+        "contained": [_endpoint(base)],
+        "identifier": _identifiers(study),
+        "status": "available",
+        "subject": subject,
+        **{name: value for name, value in optional.items() if value},
+        "endpoint": [{"reference": "#wado-rs"}],
+        "numberOfSeries": len(series),
+        "numberOfInstances": sum(row.number_of_series_related_instances for row in series),
+        "series": [_make_series(row, study) for row in series],
+    }
+
+
+def _endpoint(base: str) -> Resource:
+    return {
+        "resourceType": "Endpoint",
+        "id": "wado-rs",
+        "status": "active",
+        "connectionType": {
+            "system": "http://terminology.hl7.org/CodeSystem/endpoint-connection-type",
+            "code": "dicom-wado-rs",
+        },
+        "payloadType": [{"text": "DICOM"}],
+        "payloadMimeType": ["application/dicom"],
+        "address": base.rpartition("/")[0] + DICOMWEB_PATH,
+    }
+
+
+def _identifiers(study: Study) -> list[Resource]:
+    found: list[Resource] = [{"system": DICOM_UID, "value": f"urn:oid:{study.study_instance_uid}"}]
+    if study.accession_number:
+        accession: Resource = {
+            "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]},
+            "value": study.accession_number,
+        }
+        if study.accession_issuer:
+            accession["system"] = system_of(study.accession_issuer)
+        found.append(accession)
+    return found
+
+
+def _make_series(row: Series, study: Study) -> Resource:
+    optional: Resource = {
+        "number": row.series_number if row.series_number is not None and row.series_number >= 0 else None,
+        "description": row.series_description.strip(),
+        "bodySite": {"display": row.body_part_examined} if row.body_part_examined else None,
+        "started": date_time_of(row.series_date, row.series_time, study.timezone_offset_from_utc),
+    }
+    return {
+        "uid": row.series_instance_uid,
+        "modality": _coding(row.modality or "OT"),
+        "numberOfInstances": row.number_of_series_related_instances,
+        **{name: value for name, value in optional.items() if value not in (None, "")},
+    }
+
+
+def _coding(modality: str) -> Resource:
+    return {"system": DCM, "code": modality}
+
+
+def _plain_name(text: str) -> str:
+    family, _, given = text.split("=", 1)[0].partition("^")
+    return " ".join([*given.replace("^", " ").split(), *family.split()])
+
+
+def _add(matches: list[Match] | None, more: list[Match] | None) -> list[Match] | None:
+    """Join keys that must all match; None, where nothing can, wins."""
+    return None if matches is None or more is None else [*matches, *more]
+
+
+def _match(keyword: str, values: Iterable[str]) -> Match:
+    return make_match("study", keyword, "\\".join(values))
+
+
+def _read_uids(criterion: Criterion, keyword: str) -> list[Match] | None:
+    uids = [_uid_of(value) for value in criterion.values if isinstance(value, Token)]
+    known = [uid for uid in uids if uid]
+    return [_match(keyword, known)] if known else None
+
+
+def _uid_of(token: Token) -> str:
+    """Return the UID of a token; empty for what is none."""
+    text = (token.code or "").removeprefix("urn:oid:")
+    return text if _UID.fullmatch(text) and token.system in (None, "", DICOM_UID) else ""
+
+
+def _read_identifiers(criterion: Criterion) -> tuple[list[Match] | None, frozenset[str]]:
+    """Read study UIDs or accession numbers: both at once are two searches."""
+    tokens = [value for value in criterion.values if isinstance(value, Token)]
+    studies = [
+        token for token in tokens if token.system == DICOM_UID or (token.code or "").startswith("urn:oid:")
+    ]
+    if len(studies) == len(tokens):
+        return _read_uids(criterion, "StudyInstanceUID"), frozenset()
+    systems = {token.system for token in tokens}
+    codes = [token.code or "" for token in tokens]
+    if studies or len(systems) > 1 or not all(codes) or any(_WILDCARDS & set(code) for code in codes):
+        raise InvalidParameter(
+            "identifier takes Study Instance UIDs (urn:oid:...) or accession numbers of one system",
+            "identifier",
+        )
+    return [_match("AccessionNumber", codes)], frozenset(system for system in systems if system is not None)
+
+
+def _read_codes(criterion: Criterion) -> list[Match] | None:
+    tokens = [value for value in criterion.values if isinstance(value, Token)]
+    if criterion.name == "status":
+        return [] if any(token.code == "available" for token in tokens) else None
+    codes = [token.code for token in tokens if token.code and token.system in (None, DCM)]
+    if any(_WILDCARDS & set(code) for code in codes):
+        raise InvalidParameter("modality takes codes of DICOM, without wildcards", "modality")
+    return [_match("ModalitiesInStudy", codes)] if codes else None
+
+
+def _one_date(criterion: Criterion) -> DateRange:
+    value = criterion.values[0]
+    if len(criterion.values) > 1 or not isinstance(value, DateRange) or value.prefix in ("ne", "ap"):
+        raise InvalidParameter("started takes one date at a time, with any prefix but ne and ap", "started")
+    return value
+
+
+def _days_of(value: DateRange) -> str:
+    """Return the days that hold everything a range may mean, in whatever zone; `_fits` looks closer."""
+    local, day = get_default_timezone(), timedelta(days=1)
+    first, last = (f"{moment.astimezone(local):%Y%m%d}" for moment in (value.start - day, value.end + day))
+    if value.prefix == "eq":
+        return f"{first}-{last}"
+    return f"{first}-" if value.prefix in ("gt", "ge", "sa") else f"-{last}"
+
+
+def _fits(study: Study, plan: Plan) -> bool:
+    if plan.accession_issuers and system_of(study.accession_issuer) not in plan.accession_issuers:
+        return False
+    if not plan.moments:
+        return True
+    started = date_time_of(study.study_date, study.study_time, study.timezone_offset_from_utc)
+    if not started:
+        return False
+    period = read_date("started", started)
+    return all(moment.matches(period.start, period.end) for moment in plan.moments)
+
+
+def _require_read(asked: Asked) -> None:
+    if not asked.actor.may("read"):
+        raise Forbidden(f"{asked.actor.subject} may not read: the credential's scopes do not include it")
+
+
+DOOR = ResourceDoor(
+    type="ImagingStudy",
+    documentation="The studies that QIDO-RS lists for the same caller; series with their counts, images by WADO-RS.",
+    read=read_imaging_study,
+    search=search_imaging_studies,
+    parameters=PARAMETERS,
+    sorts=("-started",),
+)
