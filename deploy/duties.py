@@ -10,6 +10,7 @@ from django.db import connection
 
 from access.audit import flush_counts
 from access.database import release
+from access.seals.seal import seal
 from registry.subscriptions import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
@@ -46,6 +47,7 @@ DUTIES = (
     Duty("expire_overdue", 30, delivery.expire_overdue),
     Duty("release_held", 10, delivery.release_held),
     Duty("flush_counts", 15, flush_counts),
+    Duty("seal_audit", 5, seal),
     Duty("write_journal", 20, write_journal),
 )
 SLOW_DUTIES = (

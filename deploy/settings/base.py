@@ -142,6 +142,15 @@ TRUSTED_PROXIES = tuple(p for p in os.environ.get("SAMSYN_TRUSTED_PROXIES", "").
 RELATIVE_BULK_DATA_URIS = os.environ.get("SAMSYN_BULK_DATA_URIS", "absolute") == "relative"
 # Origins of viewers whose scripts may call the APIs, such as https://viewer.example.org.
 CORS_ORIGINS = frozenset(o for o in os.environ.get("SAMSYN_CORS_ORIGINS", "").split(",") if o)
+# What the proxy in front writes into X-Proxy-Secret; only with it are its client certificates believed.
+PROXY_SECRET = os.environ.get("SAMSYN_PROXY_SECRET", "")
+# Key addresses of token issuers and identity providers on loopback and private networks.
+ALLOW_PRIVATE_ISSUERS = os.environ.get("SAMSYN_ALLOW_PRIVATE_ISSUERS", "off") == "on"
+# The longest life that a signed token may have, however it was issued.
+TOKEN_MAX_LIFETIME_S = float(os.environ.get("SAMSYN_TOKEN_MAX_LIFETIME_S", "600"))
+# How identity providers and token issuers call the person's HSA-id and the commission under which they work.
+PERSON_CLAIM = os.environ.get("SAMSYN_PERSON_CLAIM", "employeeHsaId")
+COMMISSION_CLAIM = os.environ.get("SAMSYN_COMMISSION_CLAIM", "commissionHsaId")
 # Pictures and converted frames that are kept to be sent again, on the disk of spool/; 0 keeps none.
 RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512")) << 20
 # Where the law leaves room. A patient who opted out of sharing is open to the other units of the provider:
@@ -162,6 +171,14 @@ MAX_UPLOADS = 16
 MAX_DOWNLOADS = 24
 MAX_TRANSFERS_PER_CLIENT = 4
 MAX_INSTANCE_BYTES = int(os.environ.get("SAMSYN_MAX_INSTANCE_BYTES", str(4 << 30)))
+
+# The access log. The key that signs its seals is read by the duties only; without one nothing is sealed.
+AUDIT_KEY_FILE = os.environ.get("SAMSYN_AUDIT_KEY_FILE", "")
+# The public keys that seals are verified with, and the seals once more: files that only grow.
+AUDIT_PUBLIC_KEYS_FILE = os.environ.get(
+    "SAMSYN_AUDIT_PUBLIC_KEYS_FILE", str(SAMSYN_HOME / "audit" / "seal.pub")
+)
+AUDIT_ROOTS_FILE = os.environ.get("SAMSYN_AUDIT_ROOTS_FILE", str(SAMSYN_HOME / "audit" / "roots.jsonl"))
 
 LOGGING = {
     "version": 1,

@@ -1,0 +1,1 @@
+"""Seals over the access log: batches of settled rows, hashed, chained, signed, exported and verified."""
