@@ -14,6 +14,7 @@ from registry.models.relation import (
     Relative,
 )
 from registry.models.removal import Removal, RemovedInstance
+from registry.models.review import LogReview, LogReviewItem, Notice
 from registry.models.share import Share
 from registry.models.subscription import Destination, Subscription
 from registry.models.workflow import Encounter, Order, Report, ReportVersion
@@ -35,6 +36,9 @@ __all__ = [
     "Home",
     "Instance",
     "IssuerRule",
+    "LogReview",
+    "LogReviewItem",
+    "Notice",
     "Order",
     "Participation",
     "Patient",
