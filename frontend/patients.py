@@ -46,17 +46,13 @@ def find_patients(actor: Actor, query: Query) -> Found:
 
 
 def list_recent(actor: Actor) -> tuple[StudyRow, ...]:
-    """List the newest studies of the actor's own department; of its care provider where it has none."""
-    scope = actor.scope
-    if scope.department_id is None or not actor.may("read"):
-        return ()
-    homes = Home.objects.filter(department=scope.department_id)
-    if not homes.exists():
-        homes = Home.objects.filter(unit__provider=scope.provider_id)
+    """List the newest studies of the own department that are open to the actor."""
+    homes = Home.objects.filter(department=actor.scope.department_id)
     newest = homes.order_by("-study_date", "-study_time", "-study_id").values_list("study_id", flat=True)
-    ids = list(dict.fromkeys(newest[: RECENT_STUDIES * 3]))[:RECENT_STUDIES]
-    studies = with_row_facts(Study.objects.filter(pk__in=ids))
-    return tuple(make_row(study) for study in studies.order_by("-study_date", "-study_time", "-pk"))
+    ids = list(dict.fromkeys(newest[: RECENT_STUDIES * 3]))
+    studies = with_row_facts(visible_studies(actor).filter(pk__in=ids))
+    rows = studies.order_by("-study_date", "-study_time", "-pk")[:RECENT_STUDIES]
+    return tuple(make_row(study) for study in rows)
 
 
 def _match(actor: Actor, query: Query) -> QuerySet[Patient]:

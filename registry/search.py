@@ -1,8 +1,8 @@
 """Search on the three levels: what an actor may list and what matches, newest first.
 
-Studies are found first: for people by one query per branch of what they may see, each with its own
-match, order and limit, driven by an index of `Home`, merged here. A search that names a patient, a UID or
-an accession number selects by that key and then checks visibility. Series and instances are those of the
+Studies are found first: by one query for each way that leads the actor to studies, each with its own match,
+order and limit, driven by an index, merged here. A search that names a patient, a UID or an accession number
+selects by that key and then filters by what is permitted. Series and instances are those of the
 studies found. A page counts nothing beyond a few rows; `count_matches` does, on request.
 
 Standard: PS3.4 C.2.2.2, PS3.18 10.6
@@ -10,8 +10,8 @@ Standard: PS3.4 C.2.2.2, PS3.18 10.6
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from operator import and_
 from typing import Any
 
@@ -21,12 +21,24 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from access.actor import Actor
 from access.database import StatementTimeout, time_limit
+from access.models import Department
 from access.prepared import Prepared, PreparedList, lift, prepare
 from registry.attributes import Level
 from registry.conditions import make_condition, name_prefix, split_every, split_values
 from registry.matching import Match
 from registry.models import Instance, Series, Study
-from registry.visibility import Branch, branches, visible_studies
+from registry.permitted import (
+    WAYS,
+    Shape,
+    Terms,
+    make_slots,
+    not_protected,
+    permitted,
+    permitted_at_unit,
+    values_of,
+    ways,
+)
+from registry.visibility import reader_of, terms_of, visible_studies
 
 _DEPTH: dict[Level, int] = {"study": 0, "series": 1, "instance": 2}
 _PATHS: dict[tuple[Level, Level], str] = {
@@ -136,6 +148,8 @@ def count_matches(level: Level, matches: Sequence[Match], actor: Actor) -> int:
     wanted = [match for match in matches if not match.is_universal]
     with _time_limit():
         studies = visible_studies(actor).filter(_combine("study", wanted))
+        if _names_somebody(wanted) and not actor.scope.region_wide:
+            studies = studies.filter(not_protected())
         if level == "study":
             return studies.count()
         own = [match for match in wanted if match.attribute.level != "study"]
@@ -177,51 +191,95 @@ def _search(
 
 def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]:
     """Return the first places of the studies that match, on any level, and that the actor may see."""
-    found = branches(actor)
-    is_everything = any(branch.column == "" for branch in found)
-    if is_everything or any(_selects_few(match) for match in matches):
-        condition = _combine("study", matches)
+    reader = reader_of(actor)
+    if reader is None:
+        return []
+    if reader.scope.region_wide:
         return _run(
-            ("studies", found),
-            condition,
-            lambda where: _list_studies(where, visible_studies(actor))[:count],
-            count,
+            ("all",), _combine("study", matches), lambda where, _: _list_studies(where)[:count], count
         )
-    return _merge(
-        [
-            _run(("homes",), _at_home(matches, branch), lambda where: _list_homes(where)[:count], count)
-            for branch in found
-        ],
-        count,
-    )
+    terms = terms_of(reader)
+    condition = _combine("study", matches)
+    findable = not_protected() if _names_somebody(matches) else Q()
+    if any(_selects_few(match) for match in matches):
+        return _run(
+            ("key", bool(findable)),
+            condition,
+            lambda where, of: _list_studies(where & findable & permitted(of))[:count],
+            count,
+            terms,
+        )
+    at_home = _combine("study", matches, home="homes__")
+    lists = [
+        _run(
+            ("unit", bool(findable)),
+            at_home,
+            lambda where, of: _list_homes(where & findable & permitted_at_unit(of))[:count],
+            count,
+            replace(terms, listed_unit=unit),
+        )
+        for unit in dict.fromkeys(terms.own_units)
+    ]
+    for way in _open_ways(terms):
+        permitted_by = WAYS[way]
+        lists.append(
+            _run(
+                (way, bool(findable)),
+                condition,
+                lambda where, of: _list_studies(where & findable & permitted_by(of))[:count],  # noqa: B023 (run at once)
+                count,
+                terms,
+            )
+        )
+    return _merge(lists, count)
 
 
-def _at_home(matches: list[Match], branch: Branch) -> Q:
-    return _combine("study", matches, home="homes__") & Q(**{f"homes__{branch.column}": branch.value})
+def _open_ways(terms: Terms) -> list[str]:
+    """Return the ways besides the own units that lead anywhere at this moment: most lead nowhere."""
+    names, query = _ways(terms.shape)
+    rows = query.fetch(**values_of(terms))
+    return [name for row in rows for name, is_open in zip(names, row, strict=True) if is_open]
+
+
+@lru_cache(maxsize=64)
+def _ways(shape: Shape) -> tuple[tuple[str, ...], Prepared]:
+    found = ways(make_slots(shape))
+    rows = Department.objects.filter(pk=make_slots(shape).department)  # one row, which is always there
+    return tuple(found), prepare(rows.values_list(*found.values()))
 
 
 def _run(
-    source: tuple[Any, ...], condition: Q, build: Callable[[Q], QuerySet[Study, Place]], count: int
+    source: tuple[Any, ...],
+    condition: Q,
+    build: Callable[[Q, Any], QuerySet[Study, Place]],
+    count: int,
+    terms: Terms | None = None,
 ) -> list[Place]:
-    """Run a list; its SQL is built once for all searches that differ in their values only."""
+    """Run a list; its SQL is built once for all searches and actors that differ in their values only."""
     lifted = lift(condition)
     if lifted is None:
-        return list(build(condition))
-    key = (source, lifted.shape, count)
+        return list(build(condition, terms))
+    key = (source, lifted.shape, count, terms and terms.shape)
     query = _LISTS.get(key)
     if query is None:
         try:
-            query = prepare(build(lifted.condition))
+            query = prepare(build(lifted.condition, terms and make_slots(terms.shape)))
         except EmptyResultSet:  # a list of values that is empty: nothing can match
             return []
         if len(_LISTS) >= MOST_LISTS:
             _LISTS.pop(next(iter(_LISTS)), None)
         _LISTS[key] = query
-    return [(date, time, pk) for date, time, pk in query.fetch(**lifted.values)]
+    values = values_of(terms) if terms else {}
+    return [(date, time, pk) for date, time, pk in query.fetch(**lifted.values, **values)]
 
 
 MOST_LISTS = 512
 _LISTS: dict[tuple[Any, ...], Prepared] = {}
+
+
+def _names_somebody(matches: list[Match]) -> bool:
+    """Tell whether a name is asked for: patients with a protected identity are not found by it."""
+    return any(match.attribute.keyword == "PatientName" for match in matches)
 
 
 def _selects_few(match: Match) -> bool:
@@ -231,8 +289,9 @@ def _selects_few(match: Match) -> bool:
     return match.attribute.keyword in _KEYS and match.is_exact
 
 
-def _list_studies(condition: Q, visible: QuerySet[Study]) -> QuerySet[Study, Place]:
-    rows = visible.filter(condition).order_by("-study_date", "-study_time", "-pk")
+def _list_studies(condition: Q) -> QuerySet[Study, Place]:
+    rows = Study.objects.filter(number_of_study_related_instances__gt=0)
+    rows = rows.filter(condition).order_by("-study_date", "-study_time", "-pk")
     return rows.values_list("study_date", "study_time", "pk")
 
 

@@ -1,22 +1,45 @@
-"""Which studies an actor may see: every door takes its rows from here.
+"""Which studies an actor may see: every door takes its rows from here, and nobody else filters studies.
 
-A list is a union of branches, each driven by one index of `Home`; a read of one study selects it by
-key and asks `may_see`. Unknown and invisible are the same `UnknownStudy`.
+A list is a union of ways to studies, each driven by an index and filtered by `registry.permitted`; a read of
+one study selects it by key, reads the patient's record and asks `access.policy`. Unknown and invisible are the
+same `UnknownStudy`, by the same queries.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime, timedelta
+from functools import cache
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils import timezone
 
 from access.actor import Actor
+from access.models import AccessEpoch
+from access.policy import Action, Decision, Options, decide
 from access.prepared import Prepared, Slot, prepare
+from registry.access_facts import StudyPlace, facts_of, own_units_of
+from registry.access_rows import PatientRecord, read_record
 from registry.models import Home, Instance, RemovedInstance, Series, Study
+from registry.permitted import Terms, make_terms, permitted
 from registry.removed import GONE
+
+DECISION_S = 30.0
+MOST_DECISIONS = 20_000
+NO_PATIENT = 0
+UNKNOWN = Decision("deny", "1", "unknown", is_silent=True)
 
 
 class UnknownStudy(LookupError):
-    """No such study, or none that the actor may see: the same answer for both."""
+    """No such study, or none that the actor may see: the same answer for both.
+
+    `decision` and `person_id` are for the access log only.
+    """
+
+    def __init__(self, message: str, decision: Decision = UNKNOWN, person_id: int | None = None) -> None:
+        super().__init__(message)
+        self.decision = decision
+        self.person_id = person_id
 
 
 class RemovedStudy(UnknownStudy):
@@ -24,52 +47,60 @@ class RemovedStudy(UnknownStudy):
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
-    """One index-driven way to studies: equality on a column of Home, or everything.
-
-    `column` is empty for region-wide systems: the branch is the study table itself.
-    """
-
-    column: str
-    value: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class VisibleStudy:
-    """A study that was permitted: what a retrieve needs of its row."""
+    """A study that was permitted: what a retrieve needs of its row, and why it was permitted."""
 
     pk: int
     study_instance_uid: str
     person_id: int
+    decision: Decision
 
 
-def branches(actor: Actor) -> tuple[Branch, ...]:
-    """Return the branches whose union is all the actor may list."""
-    scope = actor.scope
-    if not actor.may("read"):
-        return ()
-    if scope.region_wide:
-        return (Branch("", None),)
-    found = []
-    if scope.provider_id is not None:
-        found.append(Branch("unit__provider_id", scope.provider_id))
-    if scope.department_id is not None:
-        found.append(Branch("department_id", scope.department_id))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    patient_epoch: int
+    access_epoch: int
+    until: datetime
+    decision: Decision
 
 
-def visible_homes(actor: Actor) -> Q:
-    """Return the condition on Home rows that are visible to the actor (never for region-wide systems)."""
-    return _homes_of(branches(actor))
+_kept: dict[tuple[Actor, str], _Kept] = {}
 
 
 def visible_studies(actor: Actor) -> QuerySet[Study]:
     """Return the studies the actor may see, for reads scoped by a key (patient, UID, accession number)."""
-    return _studies_of(branches(actor))
+    reader = reader_of(actor)
+    if reader is None:
+        return Study.objects.none()
+    if reader.scope.region_wide:
+        return Study.objects.filter(number_of_study_related_instances__gt=0)
+    return Study.objects.filter(permitted(terms_of(reader)))
+
+
+def reader_of(actor: Actor) -> Actor | None:
+    """Return whose rights count for reading: the person a system asks for, else the actor; None without the right."""
+    if not actor.may("read"):
+        return None
+    reader = actor.on_behalf_of or actor
+    is_for_care = reader.kind != "person" or reader.purpose == "care"
+    return reader if reader.may("read") and is_for_care else None
+
+
+def terms_of(reader: Actor) -> Terms:
+    """Return what the conditions of lists speak of."""
+    return make_terms(reader, options(), timezone.now())
+
+
+def options() -> Options:
+    """Return what the region decided where the law leaves room."""
+    return Options(
+        opt_out_spares_provider=settings.OPT_OUT_SPARES_PROVIDER,
+        choice_between_units=settings.CHOICE_BETWEEN_UNITS,
+    )
 
 
 def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
-    """Return what a retrieve needs of one study: the row and the right in one query.
+    """Return what a retrieve needs of one study: the row and the decision.
 
     Raises
     ------
@@ -78,11 +109,31 @@ def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
     UnknownStudy
         It does not exist or the actor may not see it.
     """
-    found = branches(actor)
-    rows = _study_by_uid(found).fetch(uid=study_instance_uid) if found else ()
-    for pk, person_id in rows:
-        return VisibleStudy(pk, study_instance_uid, person_id)
-    raise explain_absence(actor, study_instance_uid)
+    now = timezone.now()
+    rows = _study_by_uid().fetch(uid=study_instance_uid, department=_department_of(actor))
+    if not rows:
+        # As much is read as for a study that is hidden: the two take the same time.
+        _read_record(actor, NO_PATIENT, now)
+        raise UnknownStudy("no such study")
+    pk, person_id, unit_id, provider_id, date, conflict, count, at_home, patient_epoch, access_epoch = rows[0]
+    key = (actor, study_instance_uid)
+    kept = _kept.get(key)
+    if (
+        kept
+        and count
+        and kept.until > now
+        and (kept.patient_epoch, kept.access_epoch) == (patient_epoch, access_epoch)
+    ):
+        return VisibleStudy(pk, study_instance_uid, person_id, kept.decision)
+    place = StudyPlace(pk, person_id, unit_id, provider_id, date, bool(conflict), bool(at_home))
+    record = _read_record(actor, person_id, now)
+    decision = _decide(actor, "read", place, record)
+    if not decision.permits:
+        raise UnknownStudy("no such study", decision, person_id)
+    if not count:
+        raise RemovedStudy("this study was removed", decision, person_id)
+    _keep(key, _Kept(patient_epoch, access_epoch, _end(decision, record, now), decision))
+    return VisibleStudy(pk, study_instance_uid, person_id, decision)
 
 
 def study_for(actor: Actor, study_instance_uid: str) -> Study:
@@ -90,26 +141,18 @@ def study_for(actor: Actor, study_instance_uid: str) -> Study:
 
     Raises
     ------
-    RemovedStudy
-        It was removed, and the actor might have seen it.
-    UnknownStudy
-        It does not exist or the actor may not see it.
+    RemovedStudy, UnknownStudy
+        As `permitted_study` does.
     """
-    study = Study.objects.filter(study_instance_uid=study_instance_uid).first()
-    if study is None or not may_see(actor, study):
-        raise explain_absence(actor, study_instance_uid)
-    return study
+    return Study.objects.get(pk=permitted_study(actor, study_instance_uid).pk)
 
 
 def explain_absence(actor: Actor, study_instance_uid: str) -> UnknownStudy:
-    """Return the error for a study that the actor cannot reach: removed for those who might have seen it, else unknown.
-
-    A study with nothing left is at home nowhere; who might have seen it follows from its custodian.
-    """
-    rows = Study.objects.filter(study_instance_uid=study_instance_uid, number_of_study_related_instances=0)
-    study = rows.select_related("custodian__unit").first()
-    if study is not None and _might_have_seen(actor, study):
-        return RemovedStudy("this study was removed")
+    """Return the error for a study that cannot be reached: removed for those who might have seen it, else unknown."""
+    try:
+        permitted_study(actor, study_instance_uid)
+    except UnknownStudy as error:
+        return error
     return UnknownStudy("no such study")
 
 
@@ -130,15 +173,58 @@ def explain_absence_in(
 
 def may_see(actor: Actor, study: Study) -> bool:
     """Tell whether the actor may see the study; nobody sees one with nothing left in it."""
-    found = branches(actor)
-    if any(branch.column == "" for branch in found):
-        return study.number_of_study_related_instances > 0
-    return bool(found) and Home.objects.filter(visible_homes(actor), study=study).exists()
+    return study.number_of_study_related_instances > 0 and decide_study(actor, study).permits
 
 
-def series_of(study: Study, series_instance_uid: str | None = None) -> QuerySet[Series]:
+def decide_study(actor: Actor, study: Study, action: Action = "read") -> Decision:
+    """Decide about one study of which the row is there, whether or not anything is left in it."""
+    return decide_studies(actor, [study], action)[study.pk]
+
+
+def decide_studies(actor: Actor, studies: Iterable[Study], action: Action = "read") -> dict[int, Decision]:
+    """Decide about studies by their keys; one query a patient, and their custodians' units."""
+    now = timezone.now()
+    reader = actor.on_behalf_of or actor
+    records: dict[int, PatientRecord] = {}
+    decisions = {}
+    for study in studies:
+        record = records.get(study.person_id)
+        if record is None:
+            record = records[study.person_id] = _read_record(actor, study.person_id, now)
+        decisions[study.pk] = _decide(actor, action, place_of(reader, study), record)
+    return decisions
+
+
+def is_in_relation(actor: Actor, patient_id: int) -> bool:
+    """Tell whether the actor's unit, or the person, takes part in the patient's care, or opened it in an emergency."""
+    reader = reader_of(actor)
+    if reader is None:
+        return False
+    record = _read_record(reader, patient_id, timezone.now())
+    own_units = own_units_of(reader)
+    return any(e.one in own_units for e in record.of("relation")) or any(record.of("opening"))
+
+
+def place_of(reader: Actor, study: Study) -> StudyPlace:
+    """Return where a study belongs; select `custodian__unit` with it."""
+    unit = study.custodian.unit if study.custodian else None
+    is_at_home = (
+        study.in_conflict and Home.objects.filter(study=study, department=reader.scope.department_id).exists()
+    )
+    return StudyPlace(
+        study.pk,
+        study.person_id,
+        unit.pk if unit else None,
+        unit.provider_id if unit else None,
+        study.study_date,
+        study.in_conflict,
+        is_at_home,
+    )
+
+
+def series_of(study_id: int, series_instance_uid: str | None = None) -> QuerySet[Series]:
     """Return the series of a study that was permitted, in order of number; those with something left in them."""
-    rows = Series.objects.filter(study=study, number_of_series_related_instances__gt=0)
+    rows = Series.objects.filter(study=study_id, number_of_series_related_instances__gt=0)
     if series_instance_uid is not None:
         rows = rows.filter(series_instance_uid=series_instance_uid)
     return rows.order_by("series_number", "pk")
@@ -149,32 +235,52 @@ def instances_of(study: Study) -> QuerySet[Instance]:
     return Instance.objects.filter(series__study=study)
 
 
-def _might_have_seen(actor: Actor, study: Study) -> bool:
-    scope, custodian = actor.scope, study.custodian
-    if not actor.may("read"):
-        return False
-    if scope.region_wide or custodian is None:
-        return scope.region_wide
-    is_own_provider = not study.in_conflict and custodian.unit.provider_id == scope.provider_id
-    return is_own_provider or custodian.pk == scope.department_id
+def _read_record(actor: Actor, person_id: int, now: datetime) -> PatientRecord:
+    reader = actor.on_behalf_of or actor
+    if reader.scope.region_wide:  # nothing about the patient matters to it
+        return PatientRecord((), None)
+    return read_record(reader, person_id, now)
 
 
-def _homes_of(found: tuple[Branch, ...]) -> Q:
-    condition = Q(pk__in=[])
-    for branch in found:
-        condition |= Q(**{branch.column: branch.value})
-    return condition
+def _decide(actor: Actor, action: Action, place: StudyPlace, record: PatientRecord) -> Decision:
+    reader = actor.on_behalf_of or actor
+    facts = facts_of(reader, place, record)
+    return decide(actor, action, facts, options())
 
 
-def _studies_of(found: tuple[Branch, ...]) -> QuerySet[Study]:
-    if not found:
-        return Study.objects.none()
-    if any(branch.column == "" for branch in found):
-        return Study.objects.filter(number_of_study_related_instances__gt=0)
-    # EXISTS, not IN: SQLite would collect every home of the provider before the first row.
-    return Study.objects.filter(Exists(Home.objects.filter(_homes_of(found), study=OuterRef("pk"))))
+def _end(decision: Decision, record: PatientRecord, now: datetime) -> datetime:
+    """Return how long a decision is kept: until a row begins or ends, and never long."""
+    ends = [now + timedelta(seconds=DECISION_S)]
+    ends += [moment for moment in (decision.expires_at, record.changes_at) if moment is not None]
+    return min(ends)
 
 
-@lru_cache(maxsize=1024)
-def _study_by_uid(found: tuple[Branch, ...]) -> Prepared:
-    return prepare(_studies_of(found).filter(study_instance_uid=Slot("uid")).values_list("pk", "person_id"))
+def _keep(key: tuple[Actor, str], kept: _Kept) -> None:
+    if len(_kept) >= MOST_DECISIONS:
+        _kept.clear()
+    _kept[key] = kept
+
+
+def _department_of(actor: Actor) -> int:
+    return (actor.on_behalf_of or actor).scope.department_id or NO_PATIENT
+
+
+@cache
+def _study_by_uid() -> Prepared:
+    """Select where a study belongs and the epochs under which a decision about it can be kept."""
+    at_home = Exists(Home.objects.filter(study=OuterRef("pk"), department=Slot("department")))
+    epoch = Subquery(AccessEpoch.objects.filter(pk=1).values("value"))
+    return prepare(
+        Study.objects.filter(study_instance_uid=Slot("uid")).values_list(
+            "pk",
+            "person_id",
+            "custodian__unit_id",
+            "custodian__unit__provider_id",
+            "study_date",
+            "in_conflict",
+            "number_of_study_related_instances",
+            at_home,
+            "person__access_epoch",
+            epoch,
+        )
+    )

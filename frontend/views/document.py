@@ -21,7 +21,7 @@ def fetch_document(
 ) -> StreamingHttpResponse:
     """Send the document as an attachment: what somebody enclosed never runs as a page of ours."""
     study = open_study(actor, study_instance_uid)
-    series = series_of(study, series_instance_uid).select_related("study").first()
+    series = series_of(study.pk, series_instance_uid).select_related("study").first()
     if series is None:
         raise Http404("no such series")
     record_opening(actor, study)

@@ -17,8 +17,8 @@ from frontend.people import read_banner
 from frontend.reports import read_reports, read_requests
 from frontend.route import read_route
 from frontend.studies import StudyRow, make_row, with_row_facts
+from registry.explained import Explained, explain_patient
 from registry.models import Study
-from registry.visibility import visible_studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,11 @@ class Filter:
 @require_safe
 @portal_page
 def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
-    """Show the patient page; 404 when the actor may see none of the patient's studies."""
-    studies = list(_studies(actor, pk))
-    if not studies:
+    """Show the patient page; 404 when the actor may know nothing of the patient."""
+    explained = explain_patient(actor, pk)
+    if not explained.permitted:
         raise Http404("no such patient")
+    studies = list(_with_facts(explained))
     wanted = Filter(*(request.GET.get(key, "")[:80] for key in ("unit", "modality", "study")))
     rows = [make_row(study) for study in studies]
     shown = [row for row in rows if _matches(row, wanted)]
@@ -78,9 +79,9 @@ def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     return render(request, "frontend/patient.html", context)
 
 
-def _studies(actor: Actor, pk: int) -> QuerySet[Study]:
-    rows = with_row_facts(visible_studies(actor).filter(person=pk))
-    return rows.order_by("-study_date", "-study_time", "-pk")
+def _with_facts(explained: Explained) -> QuerySet[Study]:
+    keys = [study.pk for study, _decision in explained.permitted]
+    return with_row_facts(Study.objects.filter(pk__in=keys)).order_by("-study_date", "-study_time", "-pk")
 
 
 def _matches(row: StudyRow, wanted: Filter) -> bool:

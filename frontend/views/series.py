@@ -46,7 +46,7 @@ def show_series(
 ) -> HttpResponse:
     """Show one picture of a series and the ways to the others."""
     study = open_study(actor, study_instance_uid)
-    series = series_of(study, series_instance_uid).select_related("study").first()
+    series = series_of(study.pk, series_instance_uid).select_related("study").first()
     if series is None:
         raise Http404("no such series")
     record_opening(actor, study)

@@ -57,7 +57,7 @@ def list_cards(study: Study) -> list[SeriesCard]:
     """List the series of a study that was permitted, without reading every instance of it."""
     has_pixels = Q(instances__rows__gt=0)
     rows = (
-        series_of(study)
+        series_of(study.pk)
         .select_related("study")
         .annotate(
             images=Count("instances", filter=has_pixels),

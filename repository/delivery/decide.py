@@ -4,10 +4,13 @@ from collections.abc import Iterable
 
 from access.actor import Actor, Scope
 from registry.models import Destination, Study, Subscription
-from registry.visibility import may_see
+from registry.visibility import decide_study
 
 IN_CONFLICT = "in_conflict"
 NO_BASIS = "no_basis"
+CONSENT_MISSING = "consent_missing"
+_OBSTACLES = {"closed": IN_CONFLICT, "consent_missing": CONSENT_MISSING}
+"""What is said of a reason of the decision; that a patient closed something is not said."""
 
 
 def receiver_of(destination: Destination) -> Actor:
@@ -24,13 +27,9 @@ def receiver_of(destination: Destination) -> Actor:
 
 
 def find_obstacle(study: Study, destination: Destination) -> str:
-    """Return the reason code of what forbids sending, or an empty string.
-
-    What the receiving department may not see is not sent to it: the same decision as for a person there.
-    """
-    if may_see(receiver_of(destination), study):
-        return ""
-    return IN_CONFLICT if study.in_conflict else NO_BASIS
+    """Return the reason code of what forbids sending, or an empty string."""
+    decision = decide_study(receiver_of(destination), study, "deliver")
+    return "" if decision.permits else _OBSTACLES.get(decision.reason, NO_BASIS)
 
 
 def is_still_wanted(subscription_ids: Iterable[int]) -> bool:

@@ -13,12 +13,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from access import audit
 from access.actor import Actor
 from access.database import release
-from registry.visibility import VisibleStudy, permitted_study
+from registry.reading import permit_reading, record_reading
+from registry.visibility import VisibleStudy
 from registry.wire.media_types import Choice, Offer, negotiate
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
 from repository import metadata, retrieve
 from repository.dicomweb.admission import AdmittedDownload
 from repository.dicomweb.conditions import check_if_match, find_range, is_not_modified, make_tag
+from repository.dicomweb.recheck import DOOR
 from repository.dicomweb.status import require
 from repository.retrieve import StoredInstance
 
@@ -63,9 +65,9 @@ def permitted(
 ) -> tuple[VisibleStudy, list[StoredInstance]]:
     """Resolve the whole path for the actor, recorded before the first byte; frees the connection."""
     require(actor, "read")
-    row = permitted_study(actor, study)
+    row = permit_reading(actor, study, door=DOOR)
     items = retrieve.find_instances(row, series, instance)
-    audit.touch(actor, study, row.person_id, door="wado")
+    record_reading(actor, row, door=DOOR)
     release()
     return row, items
 
@@ -73,9 +75,9 @@ def permitted(
 def permitted_documents(actor: Actor, study: str, series: str | None) -> list[metadata.DocumentPlan]:
     """Plan the metadata of a study or series for the actor, recorded before the first byte."""
     require(actor, "read")
-    row = permitted_study(actor, study)
+    row = permit_reading(actor, study, door=DOOR)
     plans = metadata.plan_documents(row.pk, series)
-    audit.touch(actor, study, row.person_id, door="wado")
+    record_reading(actor, row, door=DOOR)
     release()
     return plans
 
@@ -177,7 +179,7 @@ def admitted(actor: Actor, items: Sequence[StoredInstance]) -> Actor | None:
 def count_instances(actor: Actor, study: str, items: Sequence[StoredInstance]) -> None:
     """Count what is sent in the log of accesses."""
     size = sum(item.length for item in items)
-    audit.count(actor, study, door="wado", instances=len(items), bytes_sent=size)
+    audit.count(actor, study, door=DOOR, instances=len(items), bytes_sent=size)
 
 
 def multipart(boundary: str, parts: Iterator[tuple[str, str, Iterator[bytes]]]) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ from repository.dicomweb.answers import (
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.frames import make_frame_item, make_frame_items, retrieve_frames
 from repository.dicomweb.offers import frame_offers, frame_syntax_of
+from repository.dicomweb.recheck import recheck_each_series
 from repository.frames import FrameTable
 from repository.retrieve import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -133,9 +134,10 @@ def _answer(
     if not choices[offers].offer.multipart:
         [part] = _make_items(found[0], base)
         return answer_item(request, actor, part, found[0].item.length)
-    parts = chain.from_iterable(_make_items(one, base) for one in found)
+    items = [item for item, _ in values]
+    parts = chain.from_iterable(_make_items(one, base) for one in recheck_each_series(actor, items, found))
     facts = (fact for one in found for fact in one.facts)
-    holder = admitted(actor, [item for item, _ in values])
+    holder = admitted(actor, items)
     return answer_parts(request, holder, found[0].media_type, facts, parts)
 
 

@@ -22,9 +22,10 @@ from registry.fragments import (
     render_study,
 )
 from registry.models import Instance, Series, Study
+from registry.reading import permit_reading
 from registry.search import SearchPage, StudyFragment, count_matches
 from registry.search import search as search_rows
-from registry.visibility import explain_absence_in, series_of, study_for
+from registry.visibility import explain_absence_in, series_of
 from registry.wire.base_url import origin_of, prefix_of
 from registry.wire.media_types import NotAcceptable, Offer, negotiate
 from repository.dicomweb.base_url import dicomweb_base
@@ -112,8 +113,8 @@ def _negotiate(request: HttpRequest, offers: tuple[Offer, ...]) -> Offer:
 def _check_path(actor: Actor, study: str | None, series: str | None) -> None:
     if study is None:
         return
-    row = study_for(actor, study)
-    if series is not None and not series_of(row, series).exists():
+    row = permit_reading(actor, study, door="qido")
+    if series is not None and not series_of(row.pk, series).exists():
         raise explain_absence_in(row.pk, series)
 
 

@@ -16,6 +16,7 @@ from repository import renditions, retrieve, stored_frames
 from repository.dicomweb.answers import answer_parts, negotiate_for, permitted
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.charsets import choose_charset
+from repository.dicomweb.recheck import recheck_each_series
 from repository.dicomweb.rendered_parts import Part, answer_part, list_facts, make_items
 from repository.documents import list_document_types
 from repository.picture_encoding import GIF, PICTURE_TYPES
@@ -62,9 +63,9 @@ def retrieve_rendered(
     charset = choose_charset(request)
     facts = (fact for part in parts for fact in list_facts(part, rendering, charset))
     holder = actor if len(parts) > 1 or len(parts[0].numbers) > 1 else None
-    response = answer_parts(
-        request, holder, parts[0].media_type, facts, make_items(request, parts, rendering)
-    )
+    asked_again = recheck_each_series(actor, [part.item for part in parts], parts)
+    made = make_items(request, asked_again, rendering)
+    response = answer_parts(request, holder, parts[0].media_type, facts, made)
     if not is_whole and response.status_code == 200:
         response.status_code = 206
     return warn_of_annotations(request, rendering, response)

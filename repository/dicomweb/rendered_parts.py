@@ -3,7 +3,7 @@
 Standard: PS3.18 8.7.4
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -57,7 +57,7 @@ def answer_part(request: HttpRequest, actor: Actor, part: Part, rendering: Rende
     return response
 
 
-def make_items(request: HttpRequest, parts: Sequence[Part], rendering: Rendering) -> Iterator[Item]:
+def make_items(request: HttpRequest, parts: Iterable[Part], rendering: Rendering) -> Iterator[Item]:
     """Describe parts one after the other, a picture for each frame; read each before the next is asked for."""
     base, charset = dicomweb_base(request), choose_charset(request)
     for part in parts:

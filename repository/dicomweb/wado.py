@@ -33,6 +33,7 @@ from repository.dicomweb.answers import (
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb.offers import instance_syntaxes
+from repository.dicomweb.recheck import recheck_each_series
 from repository.retrieve import DEFAULT, StoredInstance
 
 MAX_EXPANSION = 50
@@ -60,7 +61,7 @@ def retrieve_instances(
         Item(
             f"{DICOM}; transfer-syntax={target}", instance_url(base, item), (), None, partial(_pass_on, file)
         )
-        for item, target, file in zip(items, targets, retrieve.stream_files(items, targets), strict=True)
+        for item, target, file in zip(items, targets, _stream(actor, items, targets), strict=True)
     )
     return answer_parts(request, admitted(actor, items), DICOM, facts, parts)
 
@@ -90,13 +91,21 @@ def _answer_zip(
     headers = {**PRIVATE, "ETag": tag, "Content-Disposition": f'attachment; filename="{name}"'}
     if is_not_modified(request, tag):
         return not_modified(headers)
-    body = start(stream_zip(_name_files(items, targets)))
+    body = start(stream_zip(_name_files(actor, items, targets)))
     return stream(body, ZIP, actor=admitted(actor, items), headers=headers)
 
 
-def _name_files(items: Sequence[StoredInstance], targets: Sequence[str]) -> Iterator[ZippedFile]:
+def _stream(
+    actor: Actor, items: Sequence[StoredInstance], targets: Sequence[str]
+) -> Iterator[Iterator[bytes]]:
+    return recheck_each_series(actor, items, retrieve.stream_files(items, targets))
+
+
+def _name_files(
+    actor: Actor, items: Sequence[StoredInstance], targets: Sequence[str]
+) -> Iterator[ZippedFile]:
     numbers: dict[str, int] = {}
-    files = retrieve.stream_files(items, targets)
+    files = _stream(actor, items, targets)
     for index, (item, target, file) in enumerate(zip(items, targets, files, strict=True), start=1):
         series = numbers.setdefault(item.series_instance_uid, len(numbers) + 1)
         expected = item.length if target == item.transfer_syntax_uid else item.length * MAX_EXPANSION

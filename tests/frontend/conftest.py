@@ -67,6 +67,7 @@ def world(db: None) -> World:
         accession_number="B2",
     )
     factory.make_series(older, (None,), modality="US")
+    factory.choose_unit(person, patient, region.ystad)
     return World(region, person, patient, study, older, series, document)
 
 

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from access.models import Assignment, CareProvider, CareUnit, Department, User
 from registry.models import (
+    ActiveChoice,
+    CareRelation,
     Destination,
     Home,
     Instance,
@@ -95,6 +97,7 @@ def make_study(patient: Patient, department: Department, modality: str = "CT", *
         "first_instance_at": now,
         "last_instance_at": now,
         "visible_at": now,
+        "number_of_study_related_instances": 1,
         "patient_name": patient.patient_name,
         "patient_name_folded": patient.patient_name_folded,
     } | values
@@ -107,7 +110,25 @@ def make_study(patient: Patient, department: Department, modality: str = "CT", *
         study_date=study.study_date,
         study_time=study.study_time,
     )
+    CareRelation.objects.get_or_create(
+        patient=patient,
+        unit=department.unit,
+        source="examination",
+        defaults={"valid_from": now - timedelta(days=1), "valid_to": now + timedelta(days=365)},
+    )
     return study
+
+
+def choose_unit(user: User, patient: Patient, department: Department) -> None:
+    """Let a person have chosen to read what another unit holds of a patient."""
+    now = timezone.now()
+    ActiveChoice.objects.create(
+        patient=patient,
+        assignment=user.assignments.get(),
+        unit=department.unit,
+        valid_from=now - timedelta(hours=1),
+        valid_to=now + timedelta(hours=23),
+    )
 
 
 def make_series(study: Study, frames: tuple[int | None, ...] = (None, None, None), **values: Any) -> Series:

@@ -1,5 +1,6 @@
 """Rows for tests of search and visibility, made straight through the models."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.utils import timezone
 from access.actor import Actor, Scope
 from access.models import CareProvider, CareUnit, Department
 from registry.fragments import render_series, render_study
-from registry.models import Home, Instance, Patient, Segment, Series, Study
+from registry.models import CareRelation, Home, Instance, Patient, Segment, Series, Share, Study
 from registry.names import fold_name
 
 _numbers = count(1)
@@ -84,18 +85,40 @@ def make_study(
             study, modality=modality, series_number=number, instances=instances, **(series_values or {})
         )
         make_home(study, department, modality)
+    make_relation(study.person, department.unit, source="examination")
     return study
 
 
-def make_home(study: Study, department: Department, modality: str) -> Home:
-    """Let a study be at home, or shared, in a department."""
+def make_relation(patient: Patient, unit: CareUnit, **values: Any) -> CareRelation:
+    """Let a unit take part in a patient's care, from yesterday on for a year."""
+    now = timezone.now()
+    values.setdefault("source", "order")
+    values.setdefault("valid_from", now - timedelta(days=1))
+    values.setdefault("valid_to", now + timedelta(days=365))
+    return CareRelation.objects.create(patient=patient, unit=unit, **values)
+
+
+def make_share(study: Study, department: Department, **values: Any) -> Share:
+    """Share a study with a department, from yesterday on without end."""
+    values.setdefault("basis", "referral")
+    values.setdefault("valid_from", timezone.now() - timedelta(days=1))
+    for modality in study.modalities_in_study:
+        make_home(study, department, modality, unit=None)
+    return Share.objects.create(
+        study=study, department=department, registered_at=values["valid_from"], **values
+    )
+
+
+def make_home(study: Study, department: Department, modality: str, **values: Any) -> Home:
+    """Let a study be at home in a department."""
+    values.setdefault("unit", department.unit)
     return Home.objects.create(
         study=study,
         department=department,
-        unit=department.unit,
         modality=modality,
         study_date=study.study_date,
         study_time=study.study_time,
+        **values,
     )
 
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 from pydicom import dcmread
 
-from access.models import AuditEvent
+from access.models import AuditEvent, Department
 from registry.models import Change, Home, Instance, RemovedInstance, Series, Study
 from registry.remove import UnrecoverableRemoval, restore
 from registry.removed import erasable, erase
@@ -121,13 +121,16 @@ def test_a_study_with_nothing_left_is_gone_for_those_who_saw_it_and_unknown_to_o
 
 
 def test_who_may_delete(vendor, foreigner, keeper, study, department):
-    colleague = make_vendor(make_department(department.unit.provider), "colleague", ALL_SCOPES)
+    neighbour = Department.objects.create(unit=department.unit, hsa_id="SE-NEXT", name="Ward")
+    colleague = make_vendor(neighbour, "colleague", ALL_SCOPES)
+    cousin = make_vendor(make_department(department.unit.provider), "cousin", ALL_SCOPES)
     stranger = make_vendor(make_department(), "stranger", ALL_SCOPES)
     sender = make_vendor(department, "sender", ("store",))
     for path in (study.study, study.series, study.instance(study.ct[0])):
         assert remove(vendor, path).status_code == 403
         assert remove(colleague, path).status_code == 403
         assert remove(sender, path).status_code == 403
+        assert remove(cousin, path).status_code == 404
         assert remove(stranger, path).status_code == 404
         assert remove(foreigner, path).status_code == 404
         assert send_rejection(vendor, path).status_code == 403

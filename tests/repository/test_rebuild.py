@@ -32,7 +32,7 @@ from repository.models import Damage, JournalHead, Pack
 from repository.objects.selection import open_store
 from repository.rebuild.rebuild import rebuild
 from repository.retrieve import instances_to_send, read_as_received
-from tests.registry.factories import make_department
+from tests.registry.factories import make_department, make_share
 from tests.repository.conftest import make_vendor
 from tests.support import dicom
 
@@ -113,6 +113,7 @@ def test_studies_come_back_to_the_unit_of_their_custodian_only(vendor, departmen
     names = [department.hsa_id, colleague.hsa_id, cousin.hsa_id]
     lose_database()
     rebuild()
+    make_share(Study.objects.get(), Department.objects.get(hsa_id=cousin.hsa_id), basis="delivery")
     vendors = [make_vendor(Department.objects.get(hsa_id=hsa_id), f"pacs {hsa_id}") for hsa_id in names]
     assert [v.get(f"/studies/{uid}", MULTIPART).status_code for v in vendors] == [200, 200, 404]
     assert [
@@ -120,6 +121,7 @@ def test_studies_come_back_to_the_unit_of_their_custodian_only(vendor, departmen
     ] == [1, 1, 0]
     assert confirm_rebuilt(ADMIN, ["1.2.3"], door="test") == 0
     assert confirm_rebuilt(ADMIN, door="test") == 1
+    make_share(Study.objects.get(), Department.objects.get(hsa_id=cousin.hsa_id), basis="delivery")
     assert [v.get(f"/studies/{uid}", MULTIPART).status_code for v in vendors] == [200, 200, 200]
     assert Study.objects.get().quiet_due_at is None
     assert not Change.objects.filter(kind="study_quiet").exists()

@@ -1,0 +1,398 @@
+"""Which studies an actor may list: the decision of `access.policy` as conditions that a database filters by.
+
+The same rules twice, because a list cannot decide row by row: `tests/registry/test_agreement.py` holds the two
+against each other and against a third reading of the table. Values come from `Terms`: of an actor, or open
+slots for SQL that is built once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+
+from access.actor import Actor
+from access.models import SharingAgreement
+from access.policy import Options
+from access.prepared import Slot
+from registry.access_facts import DELIVERY, own_units_of
+from registry.models import (
+    ActiveChoice,
+    Block,
+    BlockLift,
+    CareRelation,
+    Consent,
+    EmergencyOpening,
+    Home,
+    Participation,
+    PatientFlag,
+    PatientIdentifier,
+    Relative,
+    Share,
+)
+
+_SIZES = (1, 4, 16, 64, 256)
+NOBODY = -1
+"""A key that no row has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What changes the SQL and not its values: kind of actor, lengths of lists, options."""
+
+    is_person: bool
+    own_units: int
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The actor as the conditions speak of it: each a value or a slot, each list a list of them.
+
+    `listed_unit` is the one of the own units whose list is read.
+    """
+
+    shape: Shape
+    unit: Any
+    listed_unit: Any
+    own_units: list[Any]
+    department: Any
+    provider: Any
+    user: Any
+    assignment: Any
+    number: Any
+    now: Any
+
+
+def make_terms(actor: Actor, options: Options, now: datetime) -> Terms:
+    """Return the terms with an actor's values."""
+    scope = actor.scope
+    own_units = _pad(sorted(own_units_of(actor)))
+    is_person = actor.kind == "person"
+    return Terms(
+        shape=Shape(is_person, len(own_units), options),
+        unit=_key(scope.unit_id),
+        listed_unit=_key(scope.unit_id),
+        own_units=own_units,
+        department=_key(scope.department_id),
+        provider=_key(scope.provider_id),
+        user=_key(actor.subject_id if is_person else None),
+        assignment=_key(actor.assignment_id),
+        number=actor.national_number or "-",
+        now=now,
+    )
+
+
+@cache
+def make_slots(shape: Shape) -> Terms:
+    """Return the terms of a shape with open slots; `values_of` fills them."""
+    return Terms(
+        shape=shape,
+        unit=Slot("t_unit"),
+        listed_unit=Slot("t_listed_unit"),
+        own_units=[Slot(f"t_own{n}") for n in range(shape.own_units)],
+        department=Slot("t_department"),
+        provider=Slot("t_provider"),
+        user=Slot("t_user"),
+        assignment=Slot("t_assignment"),
+        number=Slot("t_number"),
+        now=Slot("t_now"),
+    )
+
+
+def values_of(terms: Terms) -> dict[str, Any]:
+    """Return what fills the slots of the same shape."""
+    values = {f"t_{name}": getattr(terms, name) for name in _SINGLE}
+    return values | {f"t_own{n}": value for n, value in enumerate(terms.own_units)}
+
+
+_SINGLE = ("unit", "listed_unit", "department", "provider", "user", "assignment", "number", "now")
+
+
+def permitted(terms: Terms) -> Q:
+    """Return the condition on `Study` rows that the actor may list, whatever leads to them."""
+    if not terms.shape.is_person:
+        return _there(terms) & (Q(custodian__unit=terms.unit) | _delivered(terms))
+    return _for_person(terms, _own(terms) | _same_provider(terms) | _other_provider(terms))
+
+
+def permitted_at_unit(terms: Terms) -> Q:
+    """Return the condition on studies at home with the listed one of the own units."""
+    at_home = Q(homes__unit=terms.listed_unit)
+    if not terms.shape.is_person:
+        return at_home & _there(terms)
+    return at_home & _for_person(terms, _own(terms))
+
+
+def permitted_at_department(terms: Terms) -> Q:
+    """Return the condition on studies that are with the department alone: shared, delivered, in conflict."""
+    return Q(homes__department=terms.department, homes__unit=None) & permitted(terms)
+
+
+def permitted_by_choice(terms: Terms) -> Q:
+    """Return the condition on studies of patients of whom another unit's data were chosen."""
+    return Q(person__in=_choices(terms).values("patient")) & permitted(terms)
+
+
+def permitted_by_opening(terms: Terms) -> Q:
+    """Return the condition on studies of patients who were opened in an emergency."""
+    return Q(person__in=_openings(terms).values("patient")) & permitted(terms)
+
+
+def permitted_by_consent(terms: Terms) -> Q:
+    """Return the condition on studies of patients who consented."""
+    return Q(person__in=_consents(terms).values("patient")) & permitted(terms)
+
+
+def permitted_by_part(terms: Terms) -> Q:
+    """Return the condition on studies that the person took part in."""
+    return Q(pk__in=_participations(terms).values("study")) & permitted(terms)
+
+
+def ways(terms: Terms) -> dict[str, Exists]:
+    """Return what tells whether a way to studies besides the own units leads anywhere, by its name."""
+    found = {"department": Exists(Home.objects.filter(department=terms.department, unit=None))}
+    if terms.shape.is_person:
+        found["choice"] = Exists(_choices(terms))
+        found["opening"] = Exists(_openings(terms))
+        found["consent"] = Exists(_consents(terms))
+        found["part"] = Exists(_participations(terms))
+    return found
+
+
+WAYS = {
+    "department": permitted_at_department,
+    "choice": permitted_by_choice,
+    "opening": permitted_by_opening,
+    "consent": permitted_by_consent,
+    "part": permitted_by_part,
+}
+
+
+def not_protected() -> Q:
+    """Return the condition on studies of patients who may be found by name."""
+    return ~Q(Exists(_flags(kind__startswith="protected")))
+
+
+def _there(terms: Terms) -> Q:
+    """Return the condition on studies with something in them, those in conflict for their departments only."""
+    at_home = Exists(Home.objects.filter(study=OuterRef("pk"), department=terms.department))
+    is_open = Q(in_conflict=False) | (Q(custodian__unit=terms.unit) & Q(at_home))
+    return Q(number_of_study_related_instances__gt=0) & is_open
+
+
+def _for_person(terms: Terms, alternatives: Q) -> Q:
+    own_record = PatientIdentifier.objects.filter(
+        patient=OuterRef("person"), is_national=True, value=terms.number
+    )
+    relative = Relative.objects.filter(
+        patient=OuterRef("person"), user=terms.user, ended_at__isnull=True, registered_at__lte=terms.now
+    )
+    asks_reason = Q(Exists(_flags(kind__in=["vip", "staff"]))) | Q(Exists(relative))
+    reason = ActiveChoice.objects.filter(
+        patient=OuterRef("person"), assignment=terms.assignment, unit=None, **_valid(terms)
+    )
+    unprompted = ~asks_reason | Q(Exists(reason)) | _opened(terms)
+    return _there(terms) & ~Q(Exists(own_record)) & unprompted & alternatives
+
+
+def _own(terms: Terms) -> Q:
+    own = Q(custodian__unit=terms.unit)
+    if terms.shape.own_units > 1:  # units of a care process, where no inner block applies
+        own |= Q(custodian__unit__pk__in=terms.own_units) & ~Q(
+            Exists(_blocks(terms, Q(unit=OuterRef(_UNIT))))
+        )
+    took_part = _unprotected_or_related(terms) & Q(Exists(_participation(terms)))
+    return own & (_related(terms) | took_part | _opened(terms))
+
+
+def _same_provider(terms: Terms) -> Q:
+    blocks = _blocks(terms, Q(unit=OuterRef(_UNIT)))
+    chosen = ActiveChoice.objects.filter(
+        patient=OuterRef("person"), assignment=terms.assignment, unit=OuterRef(_UNIT), **_valid(terms)
+    )
+    related = _related(terms)
+    if terms.shape.options.choice_between_units:
+        related &= Q(Exists(chosen))
+    condition = Q(custodian__unit__provider=terms.provider) & _unblocked(terms, blocks)
+    if not terms.shape.options.opt_out_spares_provider:
+        condition &= ~Q(Exists(_flags(kind="opted_out")))
+    return condition & (related | _by_part(terms))
+
+
+def _other_provider(terms: Terms) -> Q:
+    blocks = _blocks(terms, Q(unit=OuterRef(_UNIT)) | Q(provider=OuterRef(_PROVIDER)))
+    agreed = Q(Exists(_agreements(terms)))
+    consented = Consent.objects.filter(patient=OuterRef("person"))
+    related = agreed & _related(terms) & Q(Exists(_for_recipient(terms, consented)))
+    return (
+        ~Q(custodian__unit__provider=terms.provider)
+        & (agreed | Q(Exists(_share(terms))))
+        & ~Q(Exists(_flags(kind="opted_out")))
+        & _unblocked(terms, blocks)
+        & (related | _by_part(terms))
+    )
+
+
+def _agreements(terms: Terms) -> QuerySet[Any]:
+    """The custodian's provider as a party of an agreement on shared documentation with the actor's."""
+    began = Q(sharingagreement__valid_from__isnull=True) | Q(sharingagreement__valid_from__lte=terms.now)
+    lasts = Q(sharingagreement__valid_to__isnull=True) | Q(sharingagreement__valid_to__gt=terms.now)
+    return SharingAgreement.parties.through.objects.filter(
+        began,
+        lasts,
+        careprovider=OuterRef(_PROVIDER),
+        sharingagreement__kind=SharingAgreement.COHESIVE,
+        sharingagreement__parties=terms.provider,
+    )
+
+
+def _delivered(terms: Terms) -> Q:
+    """Return the condition on studies that were delivered to a system's department and stayed open to it."""
+    delivered = Q(Exists(_shares(terms).filter(basis=DELIVERY)))
+    inner = ~Q(Exists(_blocks(terms, Q(unit=OuterRef(_UNIT)))))
+    outer = ~Q(Exists(_blocks(terms, Q(provider=OuterRef(_PROVIDER)))))
+    not_opted_out = ~Q(Exists(_flags(kind="opted_out")))
+    own_provider = Q(custodian__unit__provider=terms.provider)
+    spared = own_provider & not_opted_out
+    if terms.shape.options.opt_out_spares_provider:
+        spared = own_provider
+    return delivered & inner & (spared | (~own_provider & not_opted_out & outer))
+
+
+def _by_part(terms: Terms) -> Q:
+    """Return what opens a study outside the own units without a choice or consent; rules 7, 12, 13."""
+    took_part = Q(Exists(_participation(terms))) | Q(Exists(_share(terms)))
+    return _opened(terms) | (_unprotected_or_related(terms) & took_part)
+
+
+def _unprotected_or_related(terms: Terms) -> Q:
+    return not_protected() | _related(terms)
+
+
+def _unblocked(terms: Terms, blocks: QuerySet[Block]) -> Q:
+    """Return the condition on studies of which every block is lifted, or opened in an emergency if none is absolute."""
+    lift = BlockLift.objects.filter(
+        _for_user(terms),
+        block=OuterRef("pk"),
+        unit__pk__in=terms.own_units,
+        cancelled_at__isnull=True,
+        **_valid(terms),
+    )
+    closing = blocks.filter(~Exists(lift))
+    return ~Q(Exists(blocks.filter(is_absolute=True))) & (~Q(Exists(closing)) | _opened(terms))
+
+
+def _related(terms: Terms) -> Q:
+    relation = CareRelation.objects.filter(
+        _for_user(terms),
+        patient=OuterRef("person"),
+        unit__pk__in=terms.own_units,
+        ended_at__isnull=True,
+        **_valid(terms),
+    )
+    return Q(Exists(relation))
+
+
+def _opened(terms: Terms) -> Q:
+    return Q(Exists(_openings(terms).filter(patient=OuterRef("person"))))
+
+
+def _openings(terms: Terms) -> QuerySet[EmergencyOpening]:
+    return EmergencyOpening.objects.filter(
+        user=terms.user,
+        assignment=terms.assignment,
+        opened_at__lte=terms.now,
+        closed_at__isnull=True,
+        ends_at__gt=terms.now,
+    )
+
+
+def _choices(terms: Terms) -> QuerySet[ActiveChoice]:
+    return ActiveChoice.objects.filter(assignment=terms.assignment, unit__isnull=False, **_valid(terms))
+
+
+def _consents(terms: Terms) -> QuerySet[Consent]:
+    """Consents to the actor of patients with whom its unit has a relation."""
+    relation = CareRelation.objects.filter(
+        _for_user(terms),
+        patient=OuterRef("patient"),
+        unit__pk__in=terms.own_units,
+        ended_at__isnull=True,
+        **_valid(terms),
+    )
+    return _for_recipient(terms, Consent.objects.filter(Exists(relation)))
+
+
+def _for_recipient(terms: Terms, consents: QuerySet[Consent]) -> QuerySet[Consent]:
+    recipient = (
+        Q(recipient_provider=terms.provider) | Q(recipient_unit=terms.unit) | Q(recipient_user=terms.user)
+    )
+    return consents.filter(recipient, withdrawn_at__isnull=True, **_valid(terms))
+
+
+def _participation(terms: Terms) -> QuerySet[Participation]:
+    return _participations(terms).filter(study=OuterRef("pk"))
+
+
+def _participations(terms: Terms) -> QuerySet[Participation]:
+    return Participation.objects.filter(user=terms.user, registered_at__lte=terms.now)
+
+
+def _share(terms: Terms) -> QuerySet[Share]:
+    return _shares(terms).exclude(basis=DELIVERY)
+
+
+def _shares(terms: Terms) -> QuerySet[Share]:
+    in_time = Q(valid_to__isnull=True) | Q(valid_to__gt=terms.now)
+    return Share.objects.filter(
+        in_time,
+        study=OuterRef("pk"),
+        department=terms.department,
+        valid_from__lte=terms.now,
+        withdrawn_at__isnull=True,
+    )
+
+
+def _blocks(terms: Terms, holder: Q) -> QuerySet[Block]:
+    """Blocks of some holder that cover the study; one without a date is covered by all."""
+    covers = Q(data_from__lte=OuterRef("study_date")) & (
+        Q(data_to="") | Q(data_to__gte=OuterRef("study_date"))
+    )
+    of_study = ExpressionWrapper(OuterRef("study_date"), CharField())
+    return Block.objects.annotate(of_study=of_study).filter(
+        Q(of_study="") | covers,
+        holder,
+        patient=OuterRef("person"),
+        cancelled_at__isnull=True,
+        valid_from__lte=terms.now,
+    )
+
+
+def _flags(**kinds: Any) -> QuerySet[PatientFlag]:
+    return PatientFlag.objects.filter(patient=OuterRef("person"), ended_at__isnull=True, **kinds)
+
+
+def _for_user(terms: Terms) -> Q:
+    return Q(user__isnull=True) | Q(user=terms.user)
+
+
+def _valid(terms: Terms) -> dict[str, Any]:
+    return {"valid_from__lte": terms.now, "valid_to__gt": terms.now}
+
+
+_UNIT = "custodian__unit"
+_PROVIDER = "custodian__unit__provider"
+
+
+def _key(value: int | None) -> int:
+    return NOBODY if value is None else value
+
+
+def _pad(keys: Iterable[int]) -> list[Any]:
+    """Lengthen a list to one of few sizes, so that few statements are built."""
+    items = list(keys) or [NOBODY]
+    size = next((size for size in _SIZES if size >= len(items)), len(items))
+    return items + [items[-1]] * (size - len(items))
