@@ -1,20 +1,35 @@
-"""A request becomes an Actor: bearer token first, then the session. One function for every door.
+"""A request becomes an Actor: bearer token, client certificate or session, in this order. One function for every door.
 
-A bearer token is the identity when present; a wrong one is refused even beside a good session.
+A bearer token is the identity when present; a wrong one is refused even beside a good session, and so is one beside
+somebody else's certificate.
 """
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from access import forgery, signed_tokens
 from access.actor import Actor, Scope
-from access.models import ApiClient, Assignment, ClientToken, Department, User
+from access.credentials import Certificate, Unauthenticated, client_address, read_certificate
+from access.models import (
+    ApiClient,
+    Assignment,
+    ClientCertificate,
+    ClientToken,
+    Department,
+    RevokedToken,
+    User,
+)
 from access.prepared import Prepared, Slot, prepare
+
+__all__ = ["Unauthenticated", "authenticate"]
 
 SESSION_ASSIGNMENT = "assignment"
 TOKEN_BYTES = 32
@@ -27,10 +42,6 @@ class IssuedToken:
 
     text: str
     row: ClientToken
-
-
-class Unauthenticated(Exception):
-    """The request carries no valid credential; the message says what was wrong with it."""
 
 
 def issue_token(client: ApiClient, scopes: tuple[str, ...] = SCOPES) -> IssuedToken:
@@ -48,16 +59,21 @@ def authenticate(request: HttpRequest) -> Actor:
     Unauthenticated
         No credential, or one that is unknown, expired or revoked, or a person without a valid assignment.
     """
+    address = client_address(request)
+    certificate = read_certificate(request)
     header = request.META.get("HTTP_AUTHORIZATION", "")
     if header:
-        return _authenticate_bearer(header, _address(request))
+        return _authenticate_bearer(header, certificate, address)
+    forgery.refuse_forged(request)
+    if certificate is not None:
+        return _authenticate_certificate(certificate, address)
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         raise Unauthenticated("no credential: send a bearer token or log in")
     assignment = active_assignment(request, user)
     if assignment is None:
         raise Unauthenticated("no valid assignment: choose one after login, or ask your administrator")
-    return person_actor(user, assignment, _address(request))
+    return person_actor(user, assignment, address)
 
 
 def active_assignment(request: HttpRequest, user: User) -> Assignment | None:
@@ -93,6 +109,10 @@ def person_actor(user: User, assignment: Assignment, address: str = "") -> Actor
         assignment_id=assignment.pk,
         department_hsa_id=department.hsa_id,
         address=address,
+        purpose=assignment.purpose,
+        role=assignment.role,
+        care_unit_hsa_id=department.unit.hsa_id,
+        national_number=user.national_number,
     )
 
 
@@ -109,49 +129,124 @@ def client_actor(client: ApiClient, scopes: frozenset[str], address: str = "") -
         scope=scope,
         permissions=scopes,
         department_hsa_id=department.hsa_id if department else "",
+        care_unit_hsa_id=department.unit.hsa_id if department else "",
         address=address,
     )
 
 
-def _authenticate_bearer(header: str, address: str) -> Actor:
+def _authenticate_bearer(header: str, certificate: Certificate | None, address: str) -> Actor:
     scheme, _, text = header.partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
+    text = text.strip()
+    if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("the Authorization header must be: Bearer TOKEN")
-    found = _valid_token().fetch(digest=_digest(text.strip()), now=timezone.now())
+    if signed_tokens.is_signed(text):
+        return _authenticate_signed(text, certificate, address)
+    found = _valid_token().fetch(digest=_digest(text), now=timezone.now())
     if not found:
         raise Unauthenticated("the bearer token is unknown, expired or revoked")
-    scopes, client_id, name, region_wide, department_id, hsa_id, unit_id, provider_id = found[0]
+    scopes, *client = found[0]
+    actor = _system_actor(client, frozenset(scopes.split()), address)
+    if certificate is not None:
+        _hold_against(certificate, actor)
+    return actor
+
+
+def _authenticate_signed(text: str, certificate: Certificate | None, address: str) -> Actor:
+    claims = signed_tokens.verify(text, certificate)
+    found = _client_of_token().fetch(issuer=claims.issuer_id, subject=claims.client_id, jti=claims.jti)
+    if not found:
+        raise Unauthenticated("the client of the token is not registered here, or the token is revoked")
+    may_act_for_users, *client = found[0]
+    actor = _system_actor(client, claims.scopes.intersection(SCOPES), address)
+    if certificate is not None and not claims.is_bound:
+        _hold_against(certificate, actor)
+    if not claims.person:
+        return actor
+    if not may_act_for_users:
+        raise Unauthenticated("the token names a person, and its client may not act for people")
+    return replace(actor, on_behalf_of=_find_person(claims.person, claims.commission, address))
+
+
+def _authenticate_certificate(certificate: Certificate, address: str) -> Actor:
+    found = _valid_certificate().fetch(sha256=certificate.sha256, now=timezone.now())
+    if not found:
+        raise Unauthenticated("the client certificate is not registered, expired or revoked")
+    scopes, *client = found[0]
+    return _system_actor(client, frozenset(scopes.split()), address)
+
+
+def _hold_against(certificate: Certificate, actor: Actor) -> None:
+    """Refuse a token beside the certificate of another system: one of the two is not where it belongs."""
+    if _authenticate_certificate(certificate, actor.address).subject_id != actor.subject_id:
+        raise Unauthenticated("the bearer token and the client certificate belong to different systems")
+
+
+def _find_person(name: str, commission: str, address: str) -> Actor:
+    """Make the actor of a person for whom a system asks, under the named commission or the only assignment."""
+    users = list(User.objects.filter(hsa_id=name, is_active=True)[:2])
+    if len(users) != 1:
+        raise Unauthenticated("the person of the token is not known here")
+    rows = [row for row in valid_assignments(users[0]) if commission in ("", row.commission_hsa_id)]
+    if len(rows) != 1:
+        raise Unauthenticated("the token must name a commission that is a valid assignment of the person")
+    return person_actor(users[0], rows[0], address)
+
+
+def _system_actor(client: Sequence[Any], scopes: frozenset[str], address: str) -> Actor:
+    """Make the actor of a row with CLIENT_COLUMNS."""
+    client_id, name, region_wide, department_id, hsa_id, unit_id, unit_hsa_id, provider_id = client
     is_bound = department_id is not None and not region_wide
     return Actor(
         kind="system",
         subject=name,
         subject_id=client_id,
         scope=Scope(department_id, unit_id, provider_id) if is_bound else Scope(region_wide=True),
-        permissions=frozenset(scopes.split()),
+        permissions=scopes,
         department_hsa_id=hsa_id or "",
+        care_unit_hsa_id=unit_hsa_id or "",
         address=address,
     )
+
+
+CLIENT_COLUMNS = (
+    "pk",
+    "name",
+    "region_wide",
+    "department_id",
+    "department__hsa_id",
+    "department__unit_id",
+    "department__unit__hsa_id",
+    "department__unit__provider_id",
+)
 
 
 @cache
 def _valid_token() -> Prepared:
     """Select the actor behind a token in one query: it is asked by every request of every system."""
+    rows = ClientToken.objects.filter(_is_valid(), digest=Slot("digest"))
+    return prepare(rows.values_list("scopes", *(f"client__{column}" for column in CLIENT_COLUMNS)))
+
+
+@cache
+def _valid_certificate() -> Prepared:
+    """Select the actor behind a client certificate."""
+    rows = ClientCertificate.objects.filter(_is_valid(), sha256=Slot("sha256"))
+    return prepare(rows.values_list("scopes", *(f"client__{column}" for column in CLIENT_COLUMNS)))
+
+
+@cache
+def _client_of_token() -> Prepared:
+    """Select the client that an issuer calls by a name, unless its token is revoked."""
+    revoked = RevokedToken.objects.filter(issuer=Slot("issuer"), jti=Slot("jti"))
+    rows = ApiClient.objects.filter(
+        ~Exists(revoked), token_issuer=Slot("issuer"), token_subject=Slot("subject"), active=True
+    )
+    return prepare(rows.values_list("may_act_for_users", *CLIENT_COLUMNS))
+
+
+def _is_valid() -> Q:
     in_time = Q(expires_at__isnull=True) | Q(expires_at__gt=Slot("now"))
-    rows = ClientToken.objects.filter(
-        in_time, digest=Slot("digest"), revoked_at__isnull=True, client__active=True
-    )
-    return prepare(
-        rows.values_list(
-            "scopes",
-            "client_id",
-            "client__name",
-            "client__region_wide",
-            "client__department_id",
-            "client__department__hsa_id",
-            "client__department__unit_id",
-            "client__department__unit__provider_id",
-        )
-    )
+    return in_time & Q(revoked_at__isnull=True, client__active=True)
 
 
 def _department_scope(department: Department) -> Scope:
@@ -160,7 +255,3 @@ def _department_scope(department: Department) -> Scope:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
