@@ -3,6 +3,7 @@
 Standard: PS3.18 10.5
 """
 
+import random
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from registry.wire.multipart_related import close_delimiter, frame_part, new_bou
 CHUNK_BYTES = 256 * 1024
 MAX_TRIES = 6
 MAX_WAIT_S = 30.0
+JITTER = 0.25
+"""Who was turned away together does not come back together: up to this share later than asked to."""
 ALREADY_STORED = "already stored"
 
 _PART_NUMBER = re.compile(r"\Apart \d+: ")  # says nothing outside of its request
@@ -86,7 +89,7 @@ def store_instances(server: StowServer, instances: Sequence[Buffer]) -> StoreAns
             reason = _describe_error(response.status, response.data)
             wait_s = _read_retry_after(response, 0.5 * 2**attempt)
         if attempt + 1 < MAX_TRIES:
-            time.sleep(min(wait_s, MAX_WAIT_S))
+            time.sleep(min(wait_s, MAX_WAIT_S) * (1 + random.uniform(0, JITTER)))  # noqa: S311 (jitter)
     raise ServerUnreachable(f"{server.url} was asked {MAX_TRIES} times: {reason}")
 
 

@@ -29,4 +29,12 @@ def decide_retry(failure: Failure, *, attempts: int, same_before: int) -> float 
         return None
     if failure.kind == "destination":  # the breaker waits instead
         return 0.0
-    return max(failure.retry_after_s, draw_wait(attempts))
+    return max(spread(failure.retry_after_s), draw_wait(attempts))
+
+
+def spread(retry_after_s: float) -> float:
+    """Draw a time in seconds that is at most a quarter longer than the receiver asks for.
+
+    Those who were turned away in one moment do not come back in one moment.
+    """
+    return retry_after_s * (1 + random.uniform(0, 0.25))  # noqa: S311 (jitter, not a secret)

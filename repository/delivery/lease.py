@@ -10,7 +10,7 @@ from access.database import database_now, run_write
 from registry import changes
 from registry.models import DepartmentMilestone
 from repository.delivery import breaker
-from repository.delivery.backoff import decide_retry
+from repository.delivery.backoff import FIRST_S, decide_retry, spread
 from repository.delivery.decide import receiver_of
 from repository.delivery.failure import Failure
 from repository.delivery.schedule import LEASE_STATES, Lease, lease_length
@@ -135,7 +135,7 @@ def _fail(lease: Lease, failure: Failure) -> None:
     if failure.kind == "destination":
         breaker.note_fault(lease.destination_id, failure.text)
     elif failure.kind == "busy":
-        breaker.pause(lease.destination_id, failure.retry_after_s)
+        breaker.pause(lease.destination_id, spread(failure.retry_after_s or FIRST_S))
     elif failure.kind in ("retry", "retry_once"):
         breaker.note_failure(lease.destination_id, failure.text)
     delivery = Delivery.objects.get(pk=lease.delivery_id)

@@ -1,6 +1,9 @@
 """Transfers are admitted before their first body byte.
 
-Slow peers may fill their places, never all threads.
+Slow peers may fill their places, never all threads. A client that has its share is told so (429); a server whose
+places are all taken says that of itself (503): the one is the client's to change, the other is not.
+
+Standard: RFC 6585 4, RFC 9110 15.6.4
 """
 
 import threading
@@ -13,8 +16,12 @@ from django.conf import settings
 from access.actor import Actor
 
 
-class TooManyTransfers(Exception):
+class AllPlacesTaken(Exception):
     """All places for this kind of transfer are taken; the peer comes back after a moment."""
+
+
+class ShareUsedUp(Exception):
+    """This client has as many transfers of a kind under way as one client may."""
 
 
 class Gate:
@@ -30,16 +37,18 @@ class Gate:
 
         Raises
         ------
-        TooManyTransfers
-            All places are taken, or this client has its share.
+        ShareUsedUp
+            This client has its share, whether or not there are places left.
+        AllPlacesTaken
+            There are none left.
         """
         with self._lock:
-            if self._taken.total() >= places:
-                raise TooManyTransfers(f"all {places} places for {self._name} are taken; try again shortly")
             if self._taken[client] >= share:
-                raise TooManyTransfers(
+                raise ShareUsedUp(
                     f"{client} has {share} {self._name} under way here, as many as one client may; try again shortly"
                 )
+            if self._taken.total() >= places:
+                raise AllPlacesTaken(f"all {places} places for {self._name} are taken; try again shortly")
             self._taken[client] += 1
 
     def leave(self, client: str) -> None:

@@ -29,7 +29,7 @@ from repository.clinical_document import UnreadableDocument
 from repository.commitment import DuplicateTransaction, TooManyRequests, UnknownTransaction
 from repository.decode import UndecodableFrame
 from repository.dicomweb import capabilities
-from repository.dicomweb.admission import TooManyTransfers
+from repository.dicomweb.admission import AllPlacesTaken, ShareUsedUp
 from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
 from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
@@ -72,7 +72,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (InvalidCommitmentRequest, 400),
     (UnknownTransaction, 404),
     (DuplicateTransaction, 409),
-    (TooManyRequests, 503),
+    (TooManyRequests, 429),
     (RemovedStudy, 410),
     (UnknownStudy, 404),
     (FrameOutOfRange, 404),
@@ -107,7 +107,8 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (InvalidContentLength, 400),
     (BodyTooLarge, 413),
     (UnsupportedMediaType, 415),
-    (TooManyTransfers, 503),
+    (ShareUsedUp, 429),
+    (AllPlacesTaken, 503),
     (CodecsBusy, 503),
     (StorageBusy, 503),
     (UnrecordedAccess, 503),
@@ -186,7 +187,7 @@ def problem(status: int, message: str) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="samsyn"'
-    if status == 503:
+    if status in (429, 503):
         response["Retry-After"] = str(random.randint(*RETRY_AFTER_S))  # noqa: S311 (spreads the retries)
     return response
 

@@ -152,9 +152,23 @@ def test_two_files_with_one_uid_never_share_a_request(receiver, tmp_path):
 
 def test_a_busy_server_is_asked_again(receiver, tmp_path):
     write(tmp_path, [make_ct()])
-    receiver.script = [answer(503, b"", Retry_After="0"), answer(503, b"", Retry_After="soon"), answer_half]
+    receiver.script = [answer(429, b"", Retry_After="0"), answer(503, b"", Retry_After="soon"), answer_half]
     assert outcomes(run(receiver, tmp_path)) == [Outcome.STORED]
     assert len(receiver.requests) == 4
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_as_late_as_it_wishes_and_not_by_all_at_once(
+    receiver, tmp_path, monkeypatch, status
+):
+    waits: list[float] = []
+    monkeypatch.setattr(stow_client, "MAX_WAIT_S", 30.0)
+    monkeypatch.setattr(stow_client.time, "sleep", waits.append)
+    write(tmp_path, [make_ct()])
+    receiver.script = [answer(status, b"", Retry_After="7")] * 5
+    assert outcomes(run(receiver, tmp_path)) == [Outcome.STORED]
+    assert all(7 <= wait_s <= 7 * 1.25 for wait_s in waits)
+    assert len(set(waits)) == 5
 
 
 def test_a_server_that_stays_busy_stops_the_import(receiver, tmp_path):

@@ -94,7 +94,7 @@ def send(feed: Feed, server: SamsynServer, token: str) -> None:
             continue
         if answer.status == 200 and len(list_stored(answer)) == len(files):
             feed.answered.add(number)
-        elif answer.status == 503:
+        elif answer.status in (429, 503):
             feed.waiting.put(number)
         else:
             feed.unexpected.append(f"{answer.status}: {answer.data[:500]!r}")

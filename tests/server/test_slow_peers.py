@@ -78,7 +78,7 @@ def test_short_requests_are_answered_beside_130_slow_transfers(
         "cut without a word"
     )
     refused = [peer for peer in uploads + downloads + stalled if peer.status not in (None, 200)]
-    assert {peer.status for peer in refused} <= {503}
+    assert {peer.status for peer in refused} <= {429, 503}
     assert all(peer.retry_after for peer in refused)
 
 
@@ -94,9 +94,27 @@ def test_a_client_beyond_its_share_is_told_when_to_come_back(
         for _ in range(20)
     ]
     with SlowPeers(uploads) as peers:
-        assert peers.wait_for(lambda: sum(peer.status == 503 for peer in uploads) >= 12)
+        assert peers.wait_for(lambda: sum(peer.status == 429 for peer in uploads) >= 12)
         answer = store(make_pool(), samsyn_server.dicomweb_url, modest, make_series(StudyFacts(), 2))
         assert answer.status == 200
         admitted = [peer for peer in uploads if peer.status is None and not peer.closed]
     assert 1 <= len(admitted) <= 8, "four a client in each of two workers"
-    assert all(int(peer.retry_after or 0) >= 1 for peer in uploads if peer.status == 503)
+    assert {peer.status for peer in uploads} <= {None, 200, 429}
+    assert all(int(peer.retry_after or 0) >= 1 for peer in uploads if peer.status == 429)
+
+
+def test_a_server_whose_places_are_taken_says_so(
+    samsyn_server: SamsynServer, stored: tuple[StudyFacts, str]
+) -> None:
+    """As many clients as there are places in two workers, and more, each with one upload."""
+    tokens = samsyn_server.issue_tokens([f"one-of-many-{number}" for number in range(44)])
+    boundary = make_boundary()
+    body = multipart_body(make_series(StudyFacts(), 4, rows=1024, columns=1024), boundary)
+    uploads = [
+        open_upload(samsyn_server.port, token, body, boundary, bytes_per_s=SLOW_BYTES_PER_S)
+        for token in tokens
+    ]
+    with SlowPeers(uploads) as peers:
+        assert peers.wait_for(lambda: sum(peer.status == 503 for peer in uploads) >= 12)
+        assert {peer.status for peer in uploads} <= {None, 503}
+        assert all(int(peer.retry_after or 0) >= 1 for peer in uploads if peer.status == 503)

@@ -146,7 +146,7 @@ def get(
 ) -> urllib3.BaseHTTPResponse:
     """Ask again while the server has no place for one more."""
     url, headers = f"{archive.server.dicomweb_url}{path}", {"Accept": accept, **bearer(token)}
-    while (answer := pool.request("GET", url, headers=headers)).status == 503:
+    while (answer := pool.request("GET", url, headers=headers)).status in (429, 503):
         time.sleep(0.1)
     return answer
 
@@ -358,7 +358,7 @@ def test_five_thousand_requests_for_one_series_become_one_pack(
         pool = make_pool()
         for number in range(client, 5000, 8):
             file = make_ct(study, series_instance_uid=series_uid, instance_number=number, rows=96, columns=96)
-            while (answer := store(pool, server.dicomweb_url, tokens[client], [file])).status == 503:
+            while (answer := store(pool, server.dicomweb_url, tokens[client], [file])).status in (429, 503):
                 time.sleep(0.2)
             assert answer.status == 200
             sent[read_sop_instance_uid(file)] = file
