@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from access.models import AuditEvent, AuditSeal
+from access.retention import read_erasures
 from access.seals import roots
 from access.seals.canonical import COLUMNS, encode_row, merkle_root
 from access.seals.keys import is_signed, read_public_keys
@@ -20,6 +21,7 @@ class Verification:
 
     seals: int = 0
     events: int = 0
+    erased: int = 0
     unsealed: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -42,37 +44,40 @@ def verify(*, public_keys: Path | None = None, roots_file: Path | None = None) -
     seals = AuditSeal.objects.order_by("number")
     newest = seals.last()
     if newest is not None:
-        _verify_chain(found, seals.filter(number__lte=newest.number), public_keys)
+        _verify_chain(found, seals.filter(number__lte=newest.number), newest, public_keys)
     _compare_with_roots(found, newest, roots_file)
     last_event = newest.last_event_id if newest else 0
     found.unsealed = AuditEvent.objects.filter(id__gt=last_event).count()
     return found
 
 
-def _verify_chain(found: Verification, seals: Any, public_keys: Path | None) -> None:
+def _verify_chain(found: Verification, seals: Any, newest: AuditSeal, public_keys: Path | None) -> None:
     keys = read_public_keys(public_keys)
+    erasures = read_erasures(newest.last_event_id)
     rows = _Rows()
     before: AuditSeal | None = None
     for row in seals.iterator():
         found.seals += 1
-        for fault in _faults_of_link(before, row):
-            found.faults.append(fault)
+        found.faults += _faults_of_link(before, row)
         if not is_signed(keys, bytes(row.signature), payload_of(row)):
             found.faults.append(f"seal {row.number}: the signature is not of a known key")
         leaves, strays = rows.take(row.first_event_id, row.last_event_id)
-        found.events += len(leaves)
         if strays:
             found.faults.append(f"before seal {row.number}: {strays} events that no seal covers")
-        if len(leaves) != row.event_count:
-            found.faults.append(
-                f"batch {row.number} (events {row.first_event_id}-{row.last_event_id}):"
-                f" {row.event_count} events were sealed, {len(leaves)} are there"
-            )
-        elif merkle_root(leaves) != bytes(row.root):
-            found.faults.append(
-                f"batch {row.number} (events {row.first_event_id}-{row.last_event_id}): an event was changed"
-            )
+        if not leaves and any(erasure.covers(row) for erasure in erasures):
+            found.erased += row.event_count
+        else:
+            found.events += len(leaves)
+            found.faults += _faults_of_batch(row, leaves)
         before = row
+
+
+def _faults_of_batch(row: AuditSeal, leaves: list[bytes]) -> Iterator[str]:
+    batch = f"batch {row.number} (events {row.first_event_id}-{row.last_event_id})"
+    if len(leaves) != row.event_count:
+        yield f"{batch}: {row.event_count} events were sealed, {len(leaves)} are there"
+    elif merkle_root(leaves) != bytes(row.root):
+        yield f"{batch}: an event was changed"
 
 
 def _faults_of_link(before: AuditSeal | None, row: AuditSeal) -> Iterator[str]:

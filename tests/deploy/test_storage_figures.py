@@ -18,7 +18,7 @@ from tests.registry.factories import make_department
 from tests.repository.conftest import make_vendor
 from tests.support import dicom
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded_log")]
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,7 @@ def test_no_public_address_while_a_printed_password_exists(host):
     up._refuse_public_address_with_initial_passwords(server.Address(host, 8000))
 
 
+@pytest.mark.usefixtures("guarded_log")
 def test_the_doctor_names_what_needs_somebody(settings, tmp_path):
     settings.OBJECTS_ROOT = tmp_path / "objects"
     assert run("doctor")[-1] == "nothing needs attention"

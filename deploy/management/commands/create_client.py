@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from access.authentication import SCOPES, issue_token
+from access.authentication import KNOWN_SCOPES, issue_token
 from access.models import ApiClient, Department
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("name")
         parser.add_argument("--department", metavar="HSA_ID", help="the department whose system this is")
         parser.add_argument(
-            "--scope", action="append", choices=SCOPES, help="repeat for more; default: store read"
+            "--scope", action="append", choices=KNOWN_SCOPES, help="repeat for more; default: store read"
         )
         parser.add_argument(
             "--region-wide", action="store_true", help="sees everything: for acceptance and migration tools"

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 
+from access.guards import install_guards, owns_the_log
 from access.models import User
 from deploy import server
 from deploy.demo.archive import bind_demo_archive
@@ -47,6 +48,8 @@ class Command(BaseCommand):
                 f"{error}. Choose another: make up PORT=8001, or manage.py up --port 8001"
             ) from error
         call_command("migrate", verbosity=0)
+        if owns_the_log():
+            install_guards()
         _refuse_public_address_with_initial_passwords(address)
         self.stdout.write(f"Samsyn is starting; its data is in {settings.SAMSYN_HOME}")
         web = server.start_web(address)

@@ -28,6 +28,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{result.seals} seals over {result.events} events; {result.unsealed} events wait for a seal"
+            f"{f'; {result.erased} were erased at the end of their time' if result.erased else ''}"
         )
         for fault in result.faults:
             self.stdout.write(f"! {fault}")
