@@ -34,6 +34,8 @@ __all__ = ["Unauthenticated", "authenticate"]
 SESSION_ASSIGNMENT = "assignment"
 TOKEN_BYTES = 32
 SCOPES = ("store", "read", "delete")
+KNOWN_SCOPES = (*SCOPES, "consent")
+"""With those that a client has only when somebody gave them to it by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _authenticate_signed(text: str, certificate: Certificate | None, address: st
     if not found:
         raise Unauthenticated("the client of the token is not registered here, or the token is revoked")
     may_act_for_users, *client = found[0]
-    actor = _system_actor(client, claims.scopes.intersection(SCOPES), address)
+    actor = _system_actor(client, claims.scopes.intersection(KNOWN_SCOPES), address)
     if certificate is not None and not claims.is_bound:
         _hold_against(certificate, actor)
     if not claims.person:

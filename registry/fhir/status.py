@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import OperationalError
 
+from access.audit import UnrecordedAccess
 from access.authentication import Unauthenticated
 from registry.fhir import errors
 from registry.fhir.errors import Rule
@@ -43,6 +44,7 @@ STATUS_OF: tuple[Rule, ...] = (
     (SearchTooBroad, 422, "too-costly"),
     (BodyTooLarge, 413, "too-long"),
     (TruncatedBody, 400, "incomplete"),
+    (UnrecordedAccess, 503, "transient"),
     (InvalidContentLength, 400, "value"),
 )
 

@@ -25,8 +25,9 @@ from registry.fhir.structure import Resource
 from registry.fhir.values import DateRange, Token, read_date
 from registry.matching import Match, make_match
 from registry.models import Patient, PatientIdentifier, Series, Study
+from registry.reading import permit_reading, record_reading
 from registry.search import Paging, search
-from registry.visibility import study_for, visible_studies
+from registry.visibility import visible_studies
 from registry.wire.base_url import DICOMWEB_PATH
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -69,9 +70,9 @@ def read_imaging_study(asked: Asked, key: str) -> Resource:
         There is none, or none that the actor may see.
     """
     _require_read(asked)
-    study = study_for(asked.actor, key)
-    audit.touch(asked.actor, study.study_instance_uid, study.person_id, door="fhir")
-    return make_imaging_studies(asked.base, [study])[0]
+    permitted = permit_reading(asked.actor, key, door="fhir")
+    record_reading(asked.actor, permitted, door="fhir")
+    return make_imaging_studies(asked.base, [Study.objects.get(pk=permitted.pk)])[0]
 
 
 def search_imaging_studies(asked: Asked, query: Query) -> Found:
