@@ -10,7 +10,6 @@ from django.utils import timezone
 from access.guards import install_guards, lift_guards
 from access.models import AccessSpan, AuditEvent, AuditSeal
 from access.retention import LEAST_AGE, TooYoung, erase_before
-from access.seals import seal as sealing
 from access.seals.seal import seal
 from access.seals.verify import verify
 from tests.access.seals.conftest import sealing_files, write_events  # noqa: F401 (fixture)
@@ -25,7 +24,7 @@ def three_batches(sealing_files, monkeypatch):  # noqa: F811
     """Two batches of long ago and one of today, guarded."""
     ids = []
     for moment in (LONG_AGO, LONG_AGO + timedelta(days=1), NOW):
-        monkeypatch.setattr(sealing.timezone, "now", lambda moment=moment: moment)
+        monkeypatch.setattr("django.utils.timezone.now", lambda moment=moment: moment)
         ids += write_events(3)
         seal()
     monkeypatch.undo()

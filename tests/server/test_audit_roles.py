@@ -46,7 +46,7 @@ def installation(postgres_cluster, redis_server, tmp_path_factory) -> Iterator[I
     postgres_cluster.create_database(name)
 
     def url_of(role: str) -> str:
-        return postgres_cluster.url_of(name).replace("postgres@", f"{role}@")
+        return str(postgres_cluster.url_of(name)).replace("postgres@", f"{role}@")
 
     with psycopg.connect(postgres_cluster.url_of(name), autocommit=True) as connection:
         for role in roles:

@@ -11,6 +11,9 @@ from django.db import connection
 
 from access.models import AuditEvent, AuditSeal
 from access.seals import seal as sealing
+from access.seals.canonical import COLUMNS as COLUMNS_UNDER_SEAL
+from access.seals.canonical import encode_row, merkle_root
+from access.seals.keys import read_signing_key
 from access.seals.seal import digest_of, payload_of, seal
 from access.seals.verify import verify
 from tests.access.seals.conftest import write_events
@@ -102,9 +105,9 @@ def forge(change: Callable[[], None], key: Ed25519PrivateKey) -> None:
     rows = list(AuditSeal.objects.order_by("number"))
     for before, row in pairwise(rows):
         events = AuditEvent.objects.filter(id__range=(row.first_event_id, row.last_event_id)).order_by("id")
-        values = list(events.values_list(*sealing.COLUMNS))
+        values = list(events.values_list(*COLUMNS_UNDER_SEAL))
         row.event_count = len(values)
-        row.root = sealing.merkle_root([sealing.encode_row(value) for value in values])
+        row.root = merkle_root([encode_row(value) for value in values])
         row.previous = digest_of(before)
         row.signature = key.sign(payload_of(row))
         row.save()
@@ -119,7 +122,7 @@ def test_a_log_that_was_sealed_again_has_the_wrong_signature_and_other_roots(sea
 
 
 def test_even_with_the_key_the_exported_roots_tell(sealed, sealing_files):
-    key = sealing.read_signing_key()
+    key = read_signing_key()
     forge(lambda: run(f"DELETE FROM access_auditevent WHERE id = {sealed[5]}"), key)
     assert verify().faults == [f"seal {number}: not the one that was exported" for number in (2, 3)]
 
@@ -127,7 +130,7 @@ def test_even_with_the_key_the_exported_roots_tell(sealed, sealing_files):
 def test_a_broken_link_is_found(sealed):
     row = AuditSeal.objects.get(number=2)
     row.previous = bytes(32)
-    row.signature = sealing.read_signing_key().sign(payload_of(row))
+    row.signature = read_signing_key().sign(payload_of(row))
     row.save()
     assert "seal 2: does not continue the seal before it" in verify().faults
 
