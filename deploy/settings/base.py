@@ -157,6 +157,13 @@ RENDITION_CACHE_BYTES = int(os.environ.get("SAMSYN_RENDITION_CACHE_MIB", "512"))
 OPT_OUT_SPARES_PROVIDER = os.environ.get("SAMSYN_OPT_OUT_SPARES_PROVIDER", "on") == "on"
 # and data of another unit of the same provider are read after choosing to, for each patient and unit.
 CHOICE_BETWEEN_UNITS = os.environ.get("SAMSYN_CHOICE_BETWEEN_UNITS", "on") == "on"
+# How long a person's declaration to take part in a patient's care holds, and a choice of another unit's data;
+DECLARED_RELATION_HOURS = float(os.environ.get("SAMSYN_DECLARED_RELATION_HOURS", "24"))
+CHOICE_HOURS = float(os.environ.get("SAMSYN_CHOICE_HOURS", "24"))
+# how long a unit that examined a patient takes part in the care;
+EXAMINATION_RELATION_DAYS = float(os.environ.get("SAMSYN_EXAMINATION_RELATION_DAYS", "365"))
+# how long an emergency opening lasts unless the person chooses: 1, 2, 4 or 8 hours.
+EMERGENCY_HOURS = int(os.environ.get("SAMSYN_EMERGENCY_HOURS", "4"))
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.
