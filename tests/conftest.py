@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from access import kept
+
 pytest_plugins = ["tests.support.fixtures"]
 
 DATABASE_FIXTURES = {
@@ -29,3 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES:
             item.add_marker(pytest.mark.database)
+
+
+@pytest.fixture(autouse=True)
+def forget_what_is_kept() -> None:
+    """Every test has a database of its own: what the process keeps of the last one's must not meet it."""
+    kept.forget()
