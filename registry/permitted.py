@@ -199,13 +199,17 @@ def _for_person(terms: Terms, alternatives: Q) -> Q:
 
 
 def _own(terms: Terms) -> Q:
-    own = Q(custodian__unit=terms.unit)
-    if terms.shape.own_units > 1:  # units of a care process, where no inner block applies
-        own |= Q(custodian__unit__pk__in=terms.own_units) & ~Q(
-            Exists(_blocks(terms, Q(unit=OuterRef(_UNIT))))
-        )
     took_part = _unprotected_or_related(terms) & Q(Exists(_participation(terms)))
-    return own & (_related(terms) | took_part | _opened(terms))
+    return _is_own(terms) & (_related(terms) | took_part | _opened(terms))
+
+
+def _is_own(terms: Terms) -> Q:
+    """Return the condition on studies of the own unit, or of its care processes where no inner block applies."""
+    own = Q(custodian__unit=terms.unit)
+    if terms.shape.own_units > 1:
+        blocks = _blocks(terms, Q(unit=OuterRef(_UNIT)))
+        own |= Q(custodian__unit__pk__in=terms.own_units) & ~Q(Exists(blocks))
+    return own
 
 
 def _same_provider(terms: Terms) -> Q:
@@ -216,7 +220,7 @@ def _same_provider(terms: Terms) -> Q:
     related = _related(terms)
     if terms.shape.options.choice_between_units:
         related &= Q(Exists(chosen))
-    condition = Q(custodian__unit__provider=terms.provider) & _unblocked(terms, blocks)
+    condition = Q(custodian__unit__provider=terms.provider) & ~_is_own(terms) & _unblocked(terms, blocks)
     if not terms.shape.options.opt_out_spares_provider:
         condition &= ~Q(Exists(_flags(kind="opted_out")))
     return condition & (related | _by_part(terms))
