@@ -15,6 +15,7 @@ from access.models import Department
 from access.rows import insert_many
 from registry.models import Conflict, Home, Study
 from registry.register import HOME_COLUMNS, write_homes
+from registry.shares import write_shared_homes
 
 REBUILT = "rebuilt"
 CLOSING = ("demographics", "no_identity")
@@ -80,6 +81,7 @@ def _confirm(actor: Actor, study_id: int, door: str) -> int:
     Home.objects.filter(study=study).delete()
     if study.number_of_study_related_instances:
         write_homes(study)
+        write_shared_homes(study)
     audit.record(
         actor,
         "confirm_rebuilt",

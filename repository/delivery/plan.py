@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef
 from access.database import database_now, run_write
 from registry import changes
 from registry.models import Change, ChangeCursor, Instance, Study
+from registry.shares import share_by_delivery
 from registry.subscriptions import Wish, find_wishes, rank_priority
 from registry.visibility import instances_of
 from repository.delivery import decide
@@ -120,6 +121,8 @@ def _plan_delivery(study: Study, wish: Wish, generation: int, now: datetime) -> 
         DeliveryItem.objects.bulk_create(
             [DeliveryItem(delivery=delivery, sop_instance_uid=uid) for uid in uids], batch_size=500
         )
+        if not obstacle:
+            share_by_delivery(study, wish.destination.department)
     return created and not obstacle
 
 

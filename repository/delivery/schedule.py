@@ -11,6 +11,7 @@ from django.db.models import F, Min, Q, QuerySet
 
 from access.database import database_now, run_write
 from registry.models import Destination
+from registry.shares import share_by_delivery
 from registry.subscriptions import PRIORITIES, rank_priority
 from repository.delivery.breaker import OPEN_AFTER
 from repository.delivery.decide import find_obstacle
@@ -74,15 +75,22 @@ def release_held() -> int:
     held = Delivery.objects.filter(state=Delivery.HELD)
     for delivery in held.select_related("study", "destination__department__unit").order_by("pk"):
         if not find_obstacle(delivery.study, delivery.destination):
-            released += Delivery.objects.filter(pk=delivery.pk, state=Delivery.HELD).update(
-                state=Delivery.READY, reason_code="queued", not_before=database_now()
-            )
+            released += run_write(partial(_release, delivery))
     return released
 
 
 def lease_length() -> timedelta:
     """Return how long a lease lasts unless it is renewed."""
     return timedelta(seconds=settings.DELIVERY_LEASE_S)
+
+
+def _release(delivery: Delivery) -> int:
+    released = Delivery.objects.filter(pk=delivery.pk, state=Delivery.HELD).update(
+        state=Delivery.READY, reason_code="queued", not_before=database_now()
+    )
+    if released:
+        share_by_delivery(delivery.study, delivery.destination.department)
+    return released
 
 
 def _claimable(now: datetime, ranks: list[int]) -> QuerySet[Delivery]:

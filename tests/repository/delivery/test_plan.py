@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from access.models import CareProvider
 from registry import changes
-from registry.models import Change, Destination, Instance, Study, Subscription
+from registry.models import Change, Destination, Instance, Share, Study, Subscription
 from repository.delivery.duties import note_quiet_studies
 from repository.delivery.plan import READER, plan_deliveries
 from repository.delivery.schedule import release_held
@@ -178,3 +178,23 @@ def test_planners_and_watchers_side_by_side_plan_everything_once(region):
     assert Change.objects.filter(kind="study_quiet").count() == 30
     assert Delivery.objects.count() == 30
     assert DeliveryItem.objects.count() == 30
+
+
+def test_what_is_delivered_is_open_to_the_receiving_departments_systems(region, make_quiet):
+    study = make_quiet()
+    plan_deliveries()
+    share = Share.objects.get()
+    assert (share.study, share.department, share.basis) == (study, region.ward, "delivery")
+    make_quiet(study)
+    add_instance(study)
+    plan_deliveries()
+    assert Share.objects.count() == 1
+
+
+def test_what_is_held_is_open_to_nobody_before_it_is_released(region, make_quiet):
+    study = make_quiet(in_conflict=True)
+    plan_deliveries()
+    assert not Share.objects.exists()
+    Study.objects.filter(pk=study.pk).update(in_conflict=False)
+    assert release_held() == 1
+    assert Share.objects.get().department == region.ward
