@@ -27,6 +27,9 @@ POLICY = "urn:samsyn:policy:sfs-2022-913"
 UNWRITTEN = "no written text"
 """Title of the source where no version of a written text was named."""
 
+GUARDIAN = "holder of custody"
+"""How a RelatedPerson is named who decides for a child."""
+
 REASON = "urn:samsyn:reason"
 REQUESTED_BY = "urn:samsyn:requested-by"
 BASIS = "urn:samsyn:consent-basis"

@@ -139,7 +139,7 @@ def _categories(*kinds: str) -> list[Resource]:
 
 def _performer(row: Consent, patient: Resource) -> Resource:
     if row.kind == "guardian":
-        return {"type": "RelatedPerson", "display": "holder of custody"}
+        return {"type": "RelatedPerson", "display": codes.GUARDIAN}
     return patient if row.kind == "consent" else {"display": row.registered_by}
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from django.db.models import Prefetch
+from django.utils import timezone
 
 from access.actor import Actor
 from access.models import CareProvider, CareUnit, User
@@ -97,16 +98,21 @@ def may_see(actor: Actor, row: Consent | Block) -> bool:
     return actor.scope.region_wide or holder == actor.scope.provider_id
 
 
-def find_kept(actor: Actor, key: str, now: datetime) -> Kept | None:
+def find_kept(actor: Actor, key: str, now: datetime | None = None) -> Kept | None:
     """Return the row with an id; None if there is none, or none that the actor may see."""
     found = _KEY.fullmatch(key)
     if found is None:
         return None
-    kept = next(iter(_read(found[1], int(found[2]), now)), None)
+    kept = next(iter(_read(found[1], int(found[2]), now or timezone.now())), None)
     if kept is None:
         return None
     shown = kept.row.block if isinstance(kept.row, BlockLift) else kept.row
     return kept if may_read_consents(actor, kept.patient.pk) and may_see(actor, shown) else None
+
+
+def read_kept(kind: Kind, key: int) -> Kept:
+    """Return a row that is there and may be seen, as it is now."""
+    return next(_read(kind, key, timezone.now()))
 
 
 def list_kept(

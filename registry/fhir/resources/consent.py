@@ -5,47 +5,28 @@ Rows are registered and ended, never edited: a create registers, an update to `i
 Standard: IHE ITI PCF 1.1 (ITI-108), FHIR R4 Consent
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from itertools import islice
-
-from django.utils import timezone
+from collections.abc import Iterable
 
 from access import audit
 from access.database import write_transaction
+from registry.consent.blocks import RepeatedBlock
+from registry.consent.lifts import AbsoluteBlock
 from registry.fhir.consents import codes
 from registry.fhir.consents.form import make_consents
-from registry.fhir.consents.rows import Kept, find_kept, list_kept, list_lifts, may_read_any
+from registry.fhir.consents.order import read_order
+from registry.fhir.consents.parts import refuse
+from registry.fhir.consents.registering import end, register
+from registry.fhir.consents.rows import Kept, find_kept, may_read_any, read_kept
+from registry.fhir.consents.search import PARAMETERS, search_consents
 from registry.fhir.door import Asked, Found, ResourceDoor
-from registry.fhir.errors import Forbidden, InvalidParameter, UnknownResource
-from registry.fhir.identifiers import issuer_of
-from registry.fhir.parameters import Query, SearchParameter
-from registry.fhir.patients import PATIENT_PARAMETERS, find_patient_ids
+from registry.fhir.errors import Forbidden, UnknownResource, VersionConflict
+from registry.fhir.identifiers import numbers_of
+from registry.fhir.parameters import Query
 from registry.fhir.structure import Resource
-from registry.fhir.values import DateRange, ReferenceValue, Token
-from registry.models import Block
-
-MAX_EXAMINED = 5000
-"""Rows that one page looks at; a page that found fewer than it may goes on with its next link."""
-_BATCH = 50
-
-PARAMETERS = (
-    SearchParameter("_id", "token", "consent-, block- or lift- and the key of the row"),
-    *PATIENT_PARAMETERS,
-    SearchParameter("status", "token", "active or inactive (withdrawn, cancelled or over)"),
-    SearchParameter(
-        "category", "token", "The kind: consent, incapacity, guardian, block, silent, absolute, lift"
-    ),
-    SearchParameter("scope", "token", "patient-privacy"),
-    SearchParameter("date", "date", "When it was registered"),
-    SearchParameter("period", "date", "When it holds"),
-    SearchParameter("actor", "reference", "The recipient, as Organization/ or Practitioner/ and the HSA-id"),
-    SearchParameter("actor.identifier", "token", "The recipient's HSA-id, as system|value"),
-    SearchParameter(
-        "source-reference", "reference", "The block that lifts are of, as Consent/block-...", target="Consent"
-    ),
-    SearchParameter("_lastUpdated", "date", "When it last changed"),
-)
+from registry.fhir.values import Token
+from registry.identity import find_patient
+from registry.models import Patient
+from registry.noted import EndedEntry, InvalidEntry, MissingRight
 
 
 def read_consent(asked: Asked, key: str) -> Resource:
@@ -67,141 +48,88 @@ def read_consent(asked: Asked, key: str) -> Resource:
 def find_readable(asked: Asked, key: str) -> Kept:
     """Return the row behind an id."""
     _require(asked)
-    kept = find_kept(asked.actor, key, timezone.now())
+    kept = find_kept(asked.actor, key)
     if kept is None:
         raise UnknownResource("no such Consent")
     return kept
 
 
-def search_consents(asked: Asked, query: Query) -> Found:
-    """Search blocks, then consents, each in the order of registration; lifts by their block or id.
+def create_consent(asked: Asked, sent: Resource) -> Resource:
+    """Register what a sent Consent asks for.
 
     Raises
     ------
-    InvalidParameter
-        It names no patient, and the actor keeps no register of the whole region.
+    UnheldContent
+        It says something that no row can hold, or speaks of nobody that is known here.
+    MissingRight, InvalidEntry, EndedEntry
+        The registry does not take it.
     """
     _require(asked)
-    now = timezone.now()
-    patients = find_patient_ids(asked, query.of("patient", "patient.identifier"))
-    found = _fill_page(asked, query, _list_candidates(asked, query, patients, now))
-    _record(asked, query, patients, len(found.resources))
-    return found
+    order = read_order(sent)
+    return make_consents([register(asked.actor, _read_patient(asked, sent), order)])[0]
 
 
-def _fill_page(asked: Asked, query: Query, candidates: Iterator[Kept]) -> Found:
-    """Take what matches until the page is full, or enough was looked at: then the next page goes on from there."""
-    resources: list[Resource] = []
-    position: tuple[str | int, ...] = ()
-    for examined, (kept, resource) in enumerate(_with_resources(candidates)):
-        if len(resources) == query.count or examined == MAX_EXAMINED:
-            return Found(tuple(resources), position)
-        position = (kept.kind, kept.row.pk)
-        if _matches(asked, kept, resource, query):
-            resources.append(resource)
-    return Found(tuple(resources))
+def update_consent(asked: Asked, key: str, sent: Resource) -> Resource:
+    """End a consent, a block or a lift: the only change there is.
+
+    Raises
+    ------
+    UnknownResource
+        There is none, or none that the actor may see.
+    VersionConflict
+        The client saw another version.
+    UnheldContent
+        It changes anything but the status, which becomes inactive.
+    """
+    kept = find_readable(asked, key)
+    known = make_consents([kept])[0]
+    if asked.if_match and asked.if_match != known["meta"]["versionId"]:
+        raise VersionConflict(
+            f"If-Match names version {asked.if_match[:40]}, and there is {known['meta']['versionId']}"
+        )
+    if sent.get("status") not in ENDINGS:
+        refuse(
+            "nothing is edited here: the one change is to inactive; register anew what differs",
+            "Consent.status",
+        )
+    for element, value in sent.items():
+        if element not in _FREE and value != known.get(element):
+            refuse("nothing is edited here: send it as it is, or leave it out", f"Consent.{element}")
+    reasons = {codes.REASON: "", **_texts(known.get("extension", [])), **_texts(sent.get("extension", []))}
+    end(asked.actor, kept, reasons[codes.REASON])
+    return make_consents([read_kept(kept.kind, kept.row.pk)])[0]
 
 
-def _with_resources(candidates: Iterator[Kept]) -> Iterator[tuple[Kept, Resource]]:
-    while batch := list(islice(candidates, _BATCH)):
-        yield from zip(batch, make_consents(batch), strict=True)
+ENDINGS = ("inactive", "entered-in-error")
+_FREE = frozenset({"resourceType", "id", "meta", "status", "text", "language", "extension"})
 
 
-def _list_candidates(
-    asked: Asked, query: Query, patients: frozenset[int] | None, now: datetime
-) -> Iterator[Kept]:
-    after = (str(query.position[0]), int(query.position[1])) if query.position else None
-    by_key = [*_find_by_id(asked, query, now), *_find_lifts(asked, query, now)]
-    if query.of("_id", "source-reference"):
-        behind = (kept for kept in by_key if after is None or (kept.kind, kept.row.pk) > after)
-        return (kept for kept in behind if patients is None or kept.patient.pk in patients)
-    if patients is None and not asked.actor.scope.region_wide:
-        raise InvalidParameter("name the patient: patient or patient.identifier", "patient")
-    return list_kept(asked.actor, patients, after, now)
+def _texts(extensions: Iterable[Resource]) -> dict[str, str]:
+    return {str(one.get("url")): str(one.get("valueString", "")) for one in extensions}
 
 
-def _find_by_id(asked: Asked, query: Query, now: datetime) -> Iterator[Kept]:
-    keys = {
-        value.code for criterion in query.of("_id") for value in criterion.values if isinstance(value, Token)
-    }
-    found = (find_kept(asked.actor, key or "", now) for key in keys)
-    return iter(sorted((kept for kept in found if kept), key=lambda kept: (kept.kind, kept.row.pk)))
+def _read_patient(asked: Asked, sent: Resource) -> Patient:
+    """Return the patient of a Consent: known by number, and by address if one is given too."""
+    identifier = sent.get("patient", {}).get("identifier", {})
+    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
+    if not system or not value:
+        refuse("name the patient by a number: identifier with system and value", "Consent.patient")
+    numbers = numbers_of(Token(system, value))
+    patient = find_patient(numbers[0]) if numbers else None
+    reference = sent["patient"].get("reference")
+    if patient is None or reference not in (
+        None,
+        f"Patient/{patient.pk}",
+        f"{asked.base}/Patient/{patient.pk}",
+    ):
+        refuse("no patient here has this number, or has it under this address", "Consent.patient")
+    return patient
 
 
-def _find_lifts(asked: Asked, query: Query, now: datetime) -> Iterator[Kept]:
-    if query.of("_id"):
-        return
-    blocks = set()
-    for criterion in query.of("source-reference"):
-        for value in criterion.values:
-            if isinstance(value, ReferenceValue) and value.names("Consent", asked.base):
-                blocks.add(value.id.removeprefix("block-"))
-    for key in sorted(key for key in blocks if key.isascii() and key.isdigit() and len(key) <= 18):
-        yield from list_lifts(asked.actor, int(key), now)
-
-
-def _matches(asked: Asked, kept: Kept, resource: Resource, query: Query) -> bool:
-    return all(
-        any(_is_meant(asked, criterion.name, value, kept, resource) for value in criterion.values)
-        for criterion in query.criteria
-        if criterion.name not in ("patient", "patient.identifier")
-    )
-
-
-def _is_meant(asked: Asked, name: str, value: object, kept: Kept, resource: Resource) -> bool:
-    if isinstance(value, Token):
-        return any(value.matches(system, code) for system, code in _list_codes(name, value, resource))
-    if isinstance(value, DateRange):
-        return value.matches(*_period_of(name, kept))
-    if not isinstance(value, ReferenceValue):
-        return False
-    if name == "source-reference":
-        return bool(resource.get("sourceReference", {}).get("reference") == f"Consent/{value.id}")
-    parties = _list_parties(resource)
-    return any(value.names(kind, asked.base) and value.id == hsa_id for kind, _, hsa_id in parties)
-
-
-def _list_codes(name: str, value: Token, resource: Resource) -> Iterator[tuple[str, str]]:
-    if name == "_id":
-        yield "", resource["id"]
-    elif name == "status":
-        yield "http://hl7.org/fhir/consent-state-codes", resource["status"]
-    elif name == "actor.identifier":
-        # Any spelling of the system will do: it is the one that was asked with, if both name the same issuer.
-        for _, system, hsa_id in _list_parties(resource):
-            yield (
-                (value.system or "") if issuer_of(value.system or "") == issuer_of(system) else system,
-                hsa_id,
-            )
-    else:
-        concepts = [resource["scope"]] if name == "scope" else resource["category"]
-        yield from ((item["system"], item["code"]) for concept in concepts for item in concept["coding"])
-
-
-def _list_parties(resource: Resource) -> list[tuple[str, str, str]]:
-    """Return type, system and value of every recipient, those of lifts as well."""
-    provisions = [resource["provision"], *resource["provision"].get("provision", ())]
-    references = [actor["reference"] for provision in provisions for actor in provision.get("actor", ())]
-    return [
-        (reference["type"], reference["identifier"].get("system", ""), reference["identifier"]["value"])
-        for reference in references
-    ]
-
-
-def _period_of(name: str, kept: Kept) -> tuple[datetime | None, datetime | None]:
-    if name == "period":
-        row = kept.row
-        return row.valid_from, None if isinstance(row, Block) else row.valid_to
-    moment = kept.row.registered_at if name == "date" else kept.changes[-1]
-    return moment, moment
-
-
-def _record(asked: Asked, query: Query, patients: Iterable[int] | None, results: int) -> None:
-    named = list(patients or ())
-    detail = {"resource": "Consent", "query": dict(query.applied), "results": results}
-    patient_id = named[0] if len(named) == 1 else None
-    with write_transaction():
-        audit.record(asked.actor, "search", door="fhir", patient_id=patient_id, detail=detail)
+def search_those_seen(asked: Asked, query: Query) -> Found:
+    """Search blocks, then consents, each in the order of registration; lifts by their block or id."""
+    _require(asked)
+    return search_consents(asked, query)
 
 
 def _require(asked: Asked) -> None:
@@ -218,7 +146,17 @@ DOOR = ResourceDoor(
         "denial closes what its holder authored to everyone outside (a block); a permit nested in it is a lift."
     ),
     read=read_consent,
-    search=search_consents,
+    search=search_those_seen,
+    create=create_consent,
+    update=update_consent,
     parameters=PARAMETERS,
     profiles=(codes.BASIC, codes.INTERMEDIATE),
+    statements=(codes.REGISTRY,),
+    errors=(
+        (MissingRight, 403, "forbidden"),
+        (RepeatedBlock, 409, "duplicate"),
+        (AbsoluteBlock, 422, "business-rule"),
+        (EndedEntry, 409, "conflict"),
+        (InvalidEntry, 422, "business-rule"),
+    ),
 )

@@ -70,3 +70,69 @@ def make_relation(patient, unit):
         valid_from=now - timedelta(days=1),
         valid_to=now + timedelta(days=1),
     )
+
+
+def say(reference_type, hsa_id):
+    """Refer to a party by its HSA-id, as a client would."""
+    return {"type": reference_type, "identifier": {"system": HSA, "value": hsa_id}}
+
+
+def recipient(reference_type, hsa_id):
+    """Name a recipient of a provision."""
+    role = {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]
+    }
+    return {"role": role, "reference": say(reference_type, hsa_id)}
+
+
+def ask_for(provision, **elements):
+    """Make the Consent a client sends; elements that are None are left out."""
+    resource = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+            ]
+        },
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"identifier": {"system": SYSTEM, "value": NUMBER}},
+        "dateTime": NOW().isoformat(timespec="seconds"),
+        "provision": provision,
+        **elements,
+    }
+    return {key: value for key, value in resource.items() if value is not None}
+
+
+def ask_for_consent(hsa_id, reference_type="Organization", **elements):
+    """Ask for a consent until the end of a day next week."""
+    provision = {
+        "type": "permit",
+        "period": {"end": f"{NOW() + timedelta(days=7):%Y-%m-%d}"},
+        "actor": [recipient(reference_type, hsa_id)],
+    }
+    elements.setdefault("sourceAttachment", {"title": "2026-1"})
+    return ask_for(provision, **elements)
+
+
+def ask_for_block(hsa_id, data_period=None, **elements):
+    """Ask for a block of what a provider or unit holds."""
+    provision = {
+        "type": "deny",
+        "data": [{"meaning": "authoredby", "reference": say("Organization", hsa_id)}],
+    }
+    return ask_for(provision | ({"dataPeriod": data_period} if data_period else {}), **elements)
+
+
+def ask_for_lift(block_id, hsa_id, purpose="TREAT", days=3, reason="Second opinion asked for", **elements):
+    """Ask to lift a block for a unit."""
+    permit = {
+        "type": "permit",
+        "period": {"end": (NOW() + timedelta(days=days)).isoformat(timespec="seconds")},
+        "actor": [recipient("Organization", hsa_id)],
+        "purpose": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": purpose}],
+    }
+    texts = {"urn:samsyn:reason": reason, "urn:samsyn:requested-by": "the patient"}
+    elements.setdefault("extension", [{"url": url, "valueString": text} for url, text in texts.items()])
+    elements.setdefault("sourceReference", {"reference": f"Consent/block-{block_id}"})
+    return ask_for({"type": "deny", "provision": [permit]}, **elements)

@@ -6,9 +6,8 @@ from datetime import timedelta
 import pytest
 
 from access.models import AuditEvent
-from registry.fhir.consents import codes
+from registry.fhir.consents import codes, search
 from registry.fhir.consents.rows import list_kept
-from registry.fhir.resources import consent as consent_resource
 from registry.models import Consent
 from tests.registry.factories import make_actor, make_department
 from tests.registry.fhir.consent_rows import (
@@ -223,7 +222,7 @@ def test_pages_of_a_search(ask, keeper, patient, rows):
 
 
 def test_a_page_looks_at_so_many_rows_and_goes_on(ask, keeper, rows, monkeypatch):
-    monkeypatch.setattr(consent_resource, "MAX_EXAMINED", 2)
+    monkeypatch.setattr(search, "MAX_EXAMINED", 2)
     seen, path, pages = [], "Consent?status=inactive", 0
     while path:
         answer = ask(path, token=keeper)
@@ -298,7 +297,7 @@ def test_unknown_ids_are_404(ask, keeper, key):
 def test_reads_and_searches_are_in_the_access_log(ask, keeper, patient, rows):
     ask(f"Consent?{MINE}", token=keeper)
     ask(f"Consent/block-{rows['block'].pk}", token=keeper)
-    search, read = AuditEvent.objects.filter(door="fhir").order_by("pk")
-    assert (search.action, search.patient_id, search.detail["results"]) == ("search", patient.pk, 3)
+    searched, read = AuditEvent.objects.filter(door="fhir").order_by("pk")
+    assert (searched.action, searched.patient_id, searched.detail["results"]) == ("search", patient.pk, 3)
     assert (read.action, read.patient_id) == ("read", patient.pk)
     assert Consent.objects.count() == 3

@@ -207,7 +207,7 @@ def test_a_fhir_client_searches_pages_and_reads(live_server, department, token_o
     fhir.server.session.headers["Authorization"] = f"Bearer {token_of(department, 'read')}"
     fhir.prepare()
     search = ImagingStudy.where({"patient.identifier": f"{SYSTEM}|{NUMBER}", "_count": "2"})
-    found = search.perform_resources(fhir.server)
+    found = list(search.perform_resources_iter(fhir.server))
     assert {study.id for study in found} == uids
     read = ImagingStudy.read(found[0].id, fhir.server)
     assert read.series[0].modality.code == "CT"
