@@ -52,7 +52,16 @@ class ReceivedPack:
 
 
 class Outcome(Enum):
-    """What became of one instance."""
+    """What became of one instance.
+
+    `OTHER_BYTES` is known in the same series with another content; `FIRST_KEPT` is the same for a source that wants
+    to be told so as a success with a warning.
+    """
+
+    @property
+    def is_accepted(self) -> bool:
+        """True if the sender is told that the instance is stored."""
+        return self in (Outcome.STORED, Outcome.DUPLICATE, Outcome.FIRST_KEPT)
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -60,4 +69,10 @@ class Outcome(Enum):
     OTHER_PATIENT = "other patient"
     NOT_CUSTODIAN = "not custodian"
     OTHER_SERIES = "other series"
+    OTHER_STUDY = "other study"
+    FIRST_KEPT = "first kept"
     REJECTED = "rejected"
+
+
+CONTRADICTIONS = frozenset({Outcome.OTHER_BYTES, Outcome.OTHER_SERIES, Outcome.OTHER_STUDY})
+"""What is known with another content: somebody has to look at it."""

@@ -15,11 +15,12 @@ from access.models import Department
 from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
 from access.rows import insert, insert_many, update
 from registry import changes, identity
+from registry.conflicts import note_other_bytes
 from registry.facts import StudyFacts
 from registry.fragments import render_study
 from registry.models import Conflict, Home, Series, Study
 from registry.names import fold_name
-from registry.received import Outcome, ReceivedPack
+from registry.received import CONTRADICTIONS, Outcome, ReceivedPack
 from registry.register_segment import fill_blanks, register_segment, values_of
 
 
@@ -36,6 +37,11 @@ class Registration:
     def stored_any(self) -> bool:
         """True if at least one row points into the pack."""
         return Outcome.STORED in self.outcomes.values()
+
+    @property
+    def accepted_any(self) -> bool:
+        """True if the sender is told of at least one instance that it is stored."""
+        return any(outcome.is_accepted for outcome in self.outcomes.values())
 
 
 def decide_number(facts: StudyFacts, department_id: int | None) -> identity.PatientNumber:
@@ -79,7 +85,7 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
     for segment in sorted(pack.segments, key=lambda s: s.facts.series_instance_uid):
         outcomes.update(register_segment(study, pack.key, segment, is_new_study=is_new))
     stored = sum(outcome is Outcome.STORED for outcome in outcomes.values())
-    _note_other_bytes(outcomes, department)
+    note_other_bytes(_other_bytes(pack, outcomes), department.pk if department else None)
     if is_new and not stored:  # all of it is known elsewhere: no empty study stays behind
         study.delete()
         return Registration(outcomes, None, None, in_conflict=False)
@@ -148,6 +154,16 @@ def _create_study(
     return study
 
 
+def refusal_of(study_instance_uid: str, facts: StudyFacts, department: Department | None) -> Outcome | None:
+    """Tell why a study would not take an instance that says this of its patient, None if it would."""
+    study = Study.objects.filter(study_instance_uid=study_instance_uid).first()
+    if study is None:
+        return None
+    number = decide_number(facts, department.pk if department else None)
+    is_emptied = not study.number_of_study_related_instances
+    return _refusal(study, facts, number, department, is_emptied=is_emptied)
+
+
 def _refusal(
     study: Study,
     facts: StudyFacts,
@@ -180,14 +196,12 @@ def _note_strangers(study: Study, count: int, pack: ReceivedPack, department: De
     )
 
 
-def _note_other_bytes(outcomes: dict[str, Outcome], department: Department | None) -> None:
-    """Queue each instance that is known with other bytes at the study that holds the first version."""
-    for uid, outcome in outcomes.items():
-        if outcome is Outcome.OTHER_BYTES:
-            holder = Study.objects.get(series__instances__sop_instance_uid=uid)
-            Conflict.objects.create(
-                kind="other_bytes", study=holder, department=department, sop_instance_uid=uid
-            )
+def _other_bytes(pack: ReceivedPack, outcomes: dict[str, Outcome]) -> list[tuple[str, bytes]]:
+    """Return UID and SHA-256 of what is known with another content."""
+    if CONTRADICTIONS.isdisjoint(outcomes.values()):
+        return []
+    sent = {i.facts.sop_instance_uid: i.sha256 for s in pack.segments for i in s.instances}
+    return [(uid, sent[uid]) for uid, outcome in outcomes.items() if outcome in CONTRADICTIONS]
 
 
 def _close_on_disagreement(

@@ -107,11 +107,13 @@ def _known_outcomes(study: Study, segment: ReceivedSegment) -> tuple[dict[str, O
         if removal_id is not None:
             removed.add(uid)
             continue
-        same = bytes(sha256) == by_uid[uid].sha256 and study_id == study.pk
-        elsewhere = study_id == study.pk and series_uid != by_uid[uid].series_instance_uid
-        outcomes[uid] = (
-            Outcome.DUPLICATE if same else Outcome.OTHER_SERIES if elsewhere else Outcome.OTHER_BYTES
-        )
+        if study_id != study.pk:
+            outcomes[uid] = Outcome.OTHER_STUDY
+        elif series_uid != by_uid[uid].series_instance_uid:
+            outcomes[uid] = Outcome.OTHER_SERIES
+        else:
+            same = bytes(sha256) == by_uid[uid].sha256
+            outcomes[uid] = Outcome.DUPLICATE if same else Outcome.OTHER_BYTES
     if removed:
         refused = find_refused(removed)
         outcomes.update(dict.fromkeys(refused, Outcome.REJECTED))

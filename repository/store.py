@@ -6,14 +6,12 @@ held until its header was read, a large one goes straight into its study's pack.
 Standard: PS3.18 10.5, PS3.18 Annex I.2
 """
 
-import hashlib
 import mmap
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -22,31 +20,31 @@ from django.utils import timezone
 
 from access.actor import Actor
 from access.database import release
-from access.prepared import Prepared, Slot, prepare
+from access.source_policy import keeps_first
 from registry.facts import SeriesFacts, StudyFacts, series_facts, study_facts
 from registry.identity import Demographics
-from registry.models import Instance, Study
 from registry.received import Outcome
-from registry.register import Registration, is_same_patient
+from registry.register import Registration, is_same_patient, refusal_of
 from repository.frames import find_frames
 from repository.header.errors import MissingFileMeta, Part10Error
 from repository.header.model import Header
+from repository.known_instances import KnownInstance, compare, digest, find_known, is_known_study
 from repository.objects.selection import open_store
 from repository.open_packs import OpenPacks, WrittenPack
 from repository.part10 import complete_file, read_header
 from repository.peek import peek_study_instance_uid
 from repository.segments import PreparedInstance, prepare_instance
-from repository.store_commit import commit_packs
+from repository.store_commit import commit_packs, source_department
 from repository.store_result import (
     DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
     OUT_OF_RESOURCES,
     REFUSALS,
     STUDY_MISMATCH,
     PartResult,
+    keep_first,
 )
 
 BUFFER_BYTES = 2 << 20
-PREAMBLE_BYTES = 128
 _UID = re.compile(r"[0-9.]{1,64}")
 PATIENT_TAGS = ("00100010", "00100020", "00100021", "00100024", "00100030", "00100040")
 
@@ -65,13 +63,15 @@ class _Request:
     packs: OpenPacks
     study_in_path: str | None
     results: list[PartResult] = field(default_factory=list)
-    seen: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    seen: dict[str, KnownInstance] = field(default_factory=dict)
     known_studies: dict[str, bool] = field(default_factory=dict)
     study_facts: dict[str, StudyFacts] = field(default_factory=dict)
     series_facts: dict[str, SeriesFacts] = field(default_factory=dict)
     patients: dict[str, tuple[object, ...]] = field(default_factory=dict)
     described: dict[str, list[Demographics]] = field(default_factory=dict)
     strangers: Counter[str] = field(default_factory=Counter)
+    keeps_first: bool | None = None
+    refusals: dict[object, Outcome | None] = field(default_factory=dict)
 
 
 def store(
@@ -145,7 +145,7 @@ def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
     pack = request.packs.of_study(header.study_instance_uid)
     pack.writer.begin_part()
     pack.writer.write(data)
-    request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
+    request.seen[header.sop_instance_uid] = _known_as(header, pack.add(study, prepared))
     request.packs.close_if_full(pack)
     return _accepted(number, header, prepared)
 
@@ -172,7 +172,7 @@ def _take_large(
     if early is not None:
         pack.writer.drop_part()
         return early
-    request.seen[header.sop_instance_uid] = (_place(header), pack.add(study, prepared))
+    request.seen[header.sop_instance_uid] = _known_as(header, pack.add(study, prepared))
     request.packs.close_if_full(pack)
     return _accepted(number, header, prepared)
 
@@ -249,18 +249,43 @@ def _check_known(
 ) -> PartResult | None:
     """Recognise an instance that was stored before, in this request or an earlier one, without writing it."""
     uid = header.sop_instance_uid
-    known = request.seen.get(uid)
+    seen = request.seen.get(uid)
+    known = seen
     if known is None and _study_is_known(request, header.study_instance_uid):
-        for study_uid, series_uid, sha256 in _instance_by_uid().fetch(uid=uid):
-            known = (f"{study_uid}/{series_uid}", bytes(sha256))
+        known = find_known(uid)
         release()
     if known is None:
         return None
-    digest = _digest(data)
-    if known == (_place(header), digest):
+    sent = _known_as(header, digest(data))
+    outcome = compare(known, sent)
+    if outcome is Outcome.DUPLICATE:
         return _accepted(number, header)
-    outcome = Outcome.OTHER_SERIES if known[1] == digest else Outcome.OTHER_BYTES
-    return _refused(number, header, *REFUSALS[outcome])
+    if outcome is Outcome.OTHER_BYTES and _keeps_first(request):
+        outcome = Outcome.FIRST_KEPT if seen else _refusal_of(request, header) or Outcome.FIRST_KEPT
+        release()
+    if outcome is Outcome.FIRST_KEPT:
+        return replace(keep_first(_accepted(number, header)), other_sha256=sent.sha256)
+    return replace(_refused(number, header, *REFUSALS[outcome]), other_sha256=sent.sha256)
+
+
+def _keeps_first(request: _Request) -> bool:
+    if request.keeps_first is None:
+        request.keeps_first = keeps_first(request.actor)
+    return request.keeps_first
+
+
+def _refusal_of(request: _Request, header: Header) -> Outcome | None:
+    """Tell why the study would not take the instance from this sender, if its UID were free."""
+    key = (header.study_instance_uid, *map(str, _patient_of(header)))
+    if key not in request.refusals:
+        department = source_department(request.actor)
+        facts = study_facts(header.attributes)
+        request.refusals[key] = refusal_of(header.study_instance_uid, facts, department)
+    return request.refusals[key]
+
+
+def _known_as(header: Header, sha256: bytes) -> KnownInstance:
+    return KnownInstance(header.study_instance_uid, header.series_instance_uid, sha256)
 
 
 def _place(header: Header) -> str:
@@ -269,28 +294,9 @@ def _place(header: Header) -> str:
 
 def _study_is_known(request: _Request, study_instance_uid: str) -> bool:
     if study_instance_uid not in request.known_studies:
-        request.known_studies[study_instance_uid] = bool(_study_by_uid().fetch(uid=study_instance_uid))
+        request.known_studies[study_instance_uid] = is_known_study(study_instance_uid)
         release()
     return request.known_studies[study_instance_uid]
-
-
-@cache
-def _study_by_uid() -> Prepared:
-    return prepare(Study.objects.filter(study_instance_uid=Slot("uid")).values_list("pk"))
-
-
-@cache
-def _instance_by_uid() -> Prepared:
-    return prepare(
-        Instance.objects.filter(sop_instance_uid=Slot("uid")).values_list(
-            "series__study__study_instance_uid", "series__series_instance_uid", "sha256"
-        )
-    )
-
-
-def _digest(data: bytes | memoryview | mmap.mmap) -> bytes:
-    with memoryview(data) as view:
-        return hashlib.sha256(view[PREAMBLE_BYTES:]).digest()
 
 
 def _prepare(
@@ -338,12 +344,16 @@ def _refused(number: int, header: Header, reason: int, summary: str, comment: st
 
 
 def _settle(result: PartResult, registrations: dict[str, Registration]) -> PartResult:
-    if result.failure_reason is not None or result.is_duplicate:
+    """Let registration have the last word about what it saw; what was stored before the request it did not see."""
+    registration = registrations.get(result.study_instance_uid)
+    if result.failure_reason is not None or registration is None:
         return result
-    outcome = registrations[result.study_instance_uid].outcomes[result.sop_instance_uid]
-    if outcome is Outcome.STORED:
+    outcome = registration.outcomes.get(result.sop_instance_uid)
+    if outcome is None or outcome is Outcome.STORED or (result.is_first_kept and outcome.is_accepted):
         return result
     if outcome is Outcome.DUPLICATE:
         return replace(result, is_duplicate=True)
+    if outcome is Outcome.FIRST_KEPT:
+        return keep_first(result)
     reason, summary, comment = REFUSALS[outcome]
-    return replace(result, failure_reason=reason, summary=summary, comment=comment)
+    return replace(result, failure_reason=reason, summary=summary, comment=comment, is_duplicate=False)

@@ -11,7 +11,10 @@ from access.actor import Actor
 from access.database import run_write
 from access.models import CareUnit, Department
 from access.rows import insert
+from access.source_policy import keeps_first
 from registry import changes
+from registry.conflicts import note_other_bytes
+from registry.received import Outcome
 from registry.register import Registration, register
 from repository.models import Pack
 from repository.open_packs import WrittenPack
@@ -44,19 +47,23 @@ def commit_packs(
         The sweep condemned a pack first; nothing was registered.
     """
     written.sort(key=lambda pack: pack.received.study.study_instance_uid)
-    department = _department_of(actor)
+    department = source_department(actor)
+    others = [(r.sop_instance_uid, r.other_sha256) for r in results if r.other_sha256]
     notes = find_rejection_notes(written)
 
     def work() -> dict[str, Registration]:
         by_study: dict[str, Registration] = {}
         for pack in written:
             registration = register(pack.received, department)
+            _keep_first(registration, actor)
             _write_pack_row(pack, registration)
             uid = pack.received.study.study_instance_uid
             earlier = by_study.get(uid)
             if earlier is not None:
                 registration.outcomes.update(earlier.outcomes)
             by_study[uid] = registration
+        if others:
+            note_other_bytes(others, department.pk if department else None)
         apply_rejection_notes(notes, by_study, actor, door)
         _audit(actor, results, by_study, door)
         return by_study
@@ -64,7 +71,14 @@ def commit_packs(
     return run_write(work)
 
 
-def _department_of(actor: Actor) -> Department | None:
+def _keep_first(registration: Registration, actor: Actor) -> None:
+    """Let what a racing store was faster with be a warning, for a source that wants to be told so."""
+    others = [uid for uid, outcome in registration.outcomes.items() if outcome is Outcome.OTHER_BYTES]
+    if others and keeps_first(actor):
+        registration.outcomes.update(dict.fromkeys(others, Outcome.FIRST_KEPT))
+
+
+def source_department(actor: Actor) -> Department | None:
     """Return the source department with its keys only, as authentication has just read them."""
     scope = actor.scope
     if scope.department_id is None or scope.unit_id is None or scope.provider_id is None:
@@ -106,13 +120,14 @@ def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Regi
         audit.record(
             actor,
             "store",
-            outcome="success" if registration.stored_any else "refused",
+            outcome="success" if registration.accepted_any else "refused",
             door=door,
             study_instance_uid=uid,
             patient_id=registration.person_id,
             detail={"instances": counts},
         )
-    if failed or not by_study:
+    kept = [{"part": r.part_number, "uid": r.sop_instance_uid} for r in results if r.is_first_kept]
+    if failed or kept or not by_study:
         refused = [
             {"part": r.part_number, "uid": r.sop_instance_uid, "reason": r.failure_reason}
             for r in results
@@ -124,5 +139,10 @@ def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Regi
             "store",
             outcome="refused" if failed else "success",
             door=door,
-            detail={"refused": refused[:100], "refused_count": failed, "duplicates": duplicates},
+            detail={
+                "refused": refused[:100],
+                "refused_count": failed,
+                "duplicates": duplicates,
+                **({"first_kept": kept[:100], "first_kept_count": len(kept)} if kept else {}),
+            },
         )

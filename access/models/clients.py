@@ -8,14 +8,16 @@ from access.models.organisation import Department
 class ApiClient(models.Model):
     """A system bound to one department, or region-wide for acceptance and migration tools."""
 
+    REFUSE, KEEP_FIRST = "refuse", "keep_first"
+
     name = models.CharField(max_length=100, unique=True)
     department = models.ForeignKey(Department, models.PROTECT, null=True, blank=True, related_name="clients")
     region_wide = models.BooleanField(default=False)
     active = models.BooleanField(default=True)
     on_conflict = models.CharField(
         max_length=10,
-        default="refuse",
-        choices=[("refuse", "Refuse the instance"), ("keep_first", "Keep the first, with a warning")],
+        default=REFUSE,
+        choices=[(REFUSE, "Refuse the instance"), (KEEP_FIRST, "Keep the first, with a warning")],
         help_text="What is answered when the client stores other bytes under a SOP Instance UID that is there",
     )
     token_issuer = models.ForeignKey(

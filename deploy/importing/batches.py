@@ -138,6 +138,8 @@ def _settle(file: Loaded, answer: StoreAnswer) -> FileOutcome | None:
     """Tell what the answer says about a file by its UID; None if it says nothing."""
     if file.sop_instance_uid in answer.stored:
         comment = answer.stored[file.sop_instance_uid]
+        if file.sop_instance_uid in answer.differing:
+            return FileOutcome(file.path, Outcome.DIFFERS, comment)
         is_duplicate = comment.startswith(ALREADY_STORED)
         return FileOutcome(file.path, Outcome.DUPLICATE if is_duplicate else Outcome.STORED, comment)
     if file.sop_instance_uid in answer.failed:

@@ -17,10 +17,15 @@ class UnreadableOutcomes(ValueError):
 
 
 class Outcome(Enum):
-    """What became of a file. A duplicate was stored before with the same content."""
+    """What became of a file.
+
+    A duplicate was stored before with the same content. Of one that differs the server keeps another content under
+    the same UID, and says so as a warning; what is in the file did not go in.
+    """
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    DIFFERS = "differs"
     REFUSED = "refused"
     SKIPPED = "skipped"
 

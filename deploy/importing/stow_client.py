@@ -25,7 +25,8 @@ ALREADY_STORED = "already stored"
 _PART_NUMBER = re.compile(r"\Apart \d+: ")  # says nothing outside of its request
 _BUSY = (429, 502, 503, 504)
 _REFERENCED, _FAILED, _OTHER = "00081199", "00081198", "0008119A"
-_UID, _REASON, _COMMENT = "00081155", "00081197", "00000902"
+_UID, _REASON, _WARNING, _COMMENT = "00081155", "00081197", "00081196", "00000902"
+_FIRST_VERSION_KEPT = str(0xB00E)
 _CREATOR, _OURS, _DETAIL = "00090010", "SAMSYN STORE RESPONSE", "00091001"
 
 Buffer = bytes | memoryview
@@ -57,13 +58,15 @@ class StoreAnswer:
     """What a server says about one request.
 
     `stored` and `failed` map SOP Instance UIDs to a comment; `others` are failures of parts without a UID;
-    `error` is the text of an answer that says nothing about single instances.
+    `differing` are those of the stored of which the server keeps another content; `error` is the text of an answer
+    that says nothing about single instances.
     """
 
     status: int
     stored: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    differing: frozenset[str] = frozenset()
     error: str = ""
 
 
@@ -134,8 +137,10 @@ def _read_answer(status: int, body: bytes) -> StoreAnswer:
             failed[uid] = _describe_failure(item)
         else:
             others.append(_describe_failure(item))
-    stored = {_text(item, _UID): _comment(item) for item in _items(module, _REFERENCED)}
-    return StoreAnswer(status, stored, failed, tuple(others))
+    referenced = _items(module, _REFERENCED)
+    stored = {_text(item, _UID): _comment(item) for item in referenced}
+    kept = frozenset(_text(item, _UID) for item in referenced if _text(item, _WARNING) == _FIRST_VERSION_KEPT)
+    return StoreAnswer(status, stored, failed, tuple(others), kept)
 
 
 def _items(module: dict[str, Any], tag: str) -> list[dict[str, Any]]:

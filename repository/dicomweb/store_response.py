@@ -87,12 +87,15 @@ def write_store_response(module: DataSet, choice: Choice) -> tuple[bytes, str]:
 def write_warning(results: Sequence[PartResult]) -> str:
     """Return the value of a Warning header with the first failures in whole sentences, "" without any.
 
+    What was kept as it is, whatever the sender sent, is said behind them.
+
     Standard: RFC 7234 5.5
     """
     texts = [_name(r) + r.comment for r in results if r.failure_reason is not None]
+    texts += [_name(r) + r.warnings[0] for r in results if r.failure_reason is None and r.is_first_kept]
     hidden = len(texts) - MAX_WARNINGS
     if hidden > 0:
-        texts[MAX_WARNINGS:] = [f"{hidden} more failures are in the body"]
+        texts[MAX_WARNINGS:] = [f"{hidden} more are in the body"]
     return ", ".join(f'299 samsyn "{_quote(text)}"' for text in texts)
 
 
@@ -108,7 +111,7 @@ def _referenced_item(result: PartResult, base: str) -> DataSet:
         f"/instances/{result.sop_instance_uid}"
     )
     remarks = "; ".join(result.warnings)
-    comment = ALREADY_STORED if result.is_duplicate else remarks
+    comment = ALREADY_STORED if result.is_duplicate else result.summary or remarks
     return {
         **(_comment(comment) if comment else {}),
         **_reference(result),

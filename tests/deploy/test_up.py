@@ -46,6 +46,15 @@ def test_a_known_client_never_changes_its_department_by_a_second_token():
         run("create_client", "pacs", "--department", second.hsa_id)
 
 
+def test_a_client_keeps_its_way_with_conflicts_until_it_is_told_another():
+    department = make_department().hsa_id
+    policies = []
+    for options in ([], ["--keep-first"], [], ["--no-keep-first"]):
+        run("create_client", "pacs", "--department", department, *options)
+        policies.append(ApiClient.objects.get().on_conflict)
+    assert policies == ["refuse", "keep_first", "keep_first", "refuse"]
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
 def test_no_public_address_while_a_printed_password_exists(host):
     user = User.objects.create_user("admin", password_is_initial=True)

@@ -1,6 +1,6 @@
 """Make an API client and print a bearer token for it."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,7 +11,7 @@ from access.models import ApiClient, Department
 
 
 class Command(BaseCommand):
-    """`manage.py create_client NAME --department HSA_ID [--scope store ...] [--region-wide]`."""
+    """`manage.py create_client NAME --department HSA_ID [--scope store ...] [--region-wide] [--keep-first]`."""
 
     help = "Create a client (or a further token for a known one); the token is the last line printed."
 
@@ -24,6 +24,13 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--region-wide", action="store_true", help="sees everything: for acceptance and migration tools"
+        )
+
+        parser.add_argument(
+            "--keep-first",
+            action=BooleanOptionalAction,
+            help="answer other content under a known SOP Instance UID with a warning instead of a failure; the first"
+            " version stays either way",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,6 +46,9 @@ class Command(BaseCommand):
                 options["region_wide"],
             ):
                 raise CommandError(f"client {client.name} exists with another department or reach")
+            if options["keep_first"] is not None:
+                client.on_conflict = ApiClient.KEEP_FIRST if options["keep_first"] else ApiClient.REFUSE
+                client.save(update_fields=["on_conflict"])
             token = issue_token(client, tuple(options["scope"] or ("store", "read")))
         self.stdout.write(f"client {client.name}, scopes {token.row.scopes}; this token is shown once:")
         self.stdout.write(token.text)

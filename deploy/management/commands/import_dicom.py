@@ -83,8 +83,10 @@ class Command(BaseCommand):
         if outcomes.done:
             text += f"; {len(outcomes.done)} on the list from before"
         self.stderr.write(text, self.style.SUCCESS)
-        if counts[Outcome.REFUSED]:
-            raise CommandError(f"{counts[Outcome.REFUSED]} files were refused", returncode=REFUSED_SOME)
+        if counts[Outcome.REFUSED] or counts[Outcome.DIFFERS]:
+            text = f"{counts[Outcome.REFUSED]} files were refused"
+            text += f", {counts[Outcome.DIFFERS]} differ from what is stored" if counts[Outcome.DIFFERS] else ""
+            raise CommandError(text, returncode=REFUSED_SOME)
 
 
 @contextmanager
