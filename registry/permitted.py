@@ -146,6 +146,11 @@ def permitted_by_consent(terms: Terms) -> Q:
     return Q(person__in=_consents(terms).values("patient")) & permitted(terms)
 
 
+def permitted_by_relation(terms: Terms) -> Q:
+    """Return the condition on studies of patients in a relation: to other units, where no choice is asked for."""
+    return Q(person__in=_relations(terms).values("patient")) & permitted(terms)
+
+
 def permitted_by_part(terms: Terms) -> Q:
     """Return the condition on studies that the person took part in."""
     return Q(pk__in=_participations(terms).values("study")) & permitted(terms)
@@ -159,6 +164,8 @@ def ways(terms: Terms) -> dict[str, Exists]:
         found["opening"] = Exists(_openings(terms))
         found["consent"] = Exists(_consents(terms))
         found["part"] = Exists(_participations(terms))
+    if terms.shape.is_person and not terms.shape.options.choice_between_units:
+        found["relation"] = Exists(_relations(terms))
     return found
 
 
@@ -168,6 +175,7 @@ WAYS = {
     "opening": permitted_by_opening,
     "consent": permitted_by_consent,
     "part": permitted_by_part,
+    "relation": permitted_by_relation,
 }
 
 
@@ -290,14 +298,13 @@ def _unblocked(terms: Terms, blocks: QuerySet[Block]) -> Q:
 
 
 def _related(terms: Terms) -> Q:
-    relation = CareRelation.objects.filter(
-        _for_user(terms),
-        patient=OuterRef("person"),
-        unit__pk__in=terms.own_units,
-        ended_at__isnull=True,
-        **_valid(terms),
+    return Q(Exists(_relations(terms).filter(patient=OuterRef("person"))))
+
+
+def _relations(terms: Terms) -> QuerySet[CareRelation]:
+    return CareRelation.objects.filter(
+        _for_user(terms), unit__pk__in=terms.own_units, ended_at__isnull=True, **_valid(terms)
     )
-    return Q(Exists(relation))
 
 
 def _opened(terms: Terms) -> Q:
@@ -320,13 +327,7 @@ def _choices(terms: Terms) -> QuerySet[ActiveChoice]:
 
 def _consents(terms: Terms) -> QuerySet[Consent]:
     """Consents to the actor of patients with whom its unit has a relation."""
-    relation = CareRelation.objects.filter(
-        _for_user(terms),
-        patient=OuterRef("patient"),
-        unit__pk__in=terms.own_units,
-        ended_at__isnull=True,
-        **_valid(terms),
-    )
+    relation = _relations(terms).filter(patient=OuterRef("patient"))
     return _for_recipient(terms, Consent.objects.filter(Exists(relation)))
 
 

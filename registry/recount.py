@@ -6,6 +6,7 @@ from access.rows import update
 from registry.fragments import render_series, render_study
 from registry.models import Home, Instance, Series, Study
 from registry.register import count_study, write_homes
+from registry.shares import write_shared_homes
 
 
 def recount(study: Study) -> None:
@@ -51,3 +52,4 @@ def _correct_homes(study: Study) -> None:
         return
     homes.exclude(modality__in=study.modalities_in_study or [""]).delete()
     write_homes(study)
+    write_shared_homes(study)

@@ -16,12 +16,14 @@ from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_mod
 from access.rows import insert, insert_many, update
 from registry import changes, identity
 from registry.conflicts import note_other_bytes
+from registry.examinations import relate_from_examination
 from registry.facts import StudyFacts
 from registry.fragments import render_study
 from registry.models import Conflict, Home, Series, Study
 from registry.names import fold_name
 from registry.received import CONTRADICTIONS, Outcome, ReceivedPack
 from registry.register_segment import fill_blanks, register_segment, values_of
+from registry.shares import write_shared_homes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
     if stored:
         _close_on_disagreement(study, number, pack, department)
         write_homes(study)
+        relate_from_examination(study)
+        if not is_new:
+            write_shared_homes(study)
         changes.append("store", study.study_instance_uid, _tell_stored(pack.key, outcomes))
     if pack.strangers:
         _note_strangers(study, pack.strangers, pack, department)

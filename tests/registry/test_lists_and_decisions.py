@@ -247,7 +247,7 @@ def is_opened(actor: Actor, study: Study) -> bool:
         return False
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(situation=situations(), spares=st.booleans(), chooses=st.booleans())
 def test_lists_and_decisions_agree(
     world: World, settings: Any, situation, spares: bool, chooses: bool

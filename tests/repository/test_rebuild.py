@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from access.actor import Actor, Scope
 from access.models import ApiClient, AuditEvent, CareProvider, CareUnit, Department
 from registry.models import (
+    CareRelation,
     Change,
     ChangeCursor,
     Conflict,
@@ -20,6 +21,7 @@ from registry.models import (
     RemovedInstance,
     Segment,
     Series,
+    Share,
     Study,
 )
 from registry.rebuilt import confirm_rebuilt
@@ -41,6 +43,8 @@ pytestmark = pytest.mark.django_db
 ADMIN = Actor("system", "tool", Scope(region_wide=True), frozenset({"read", "delete", "store"}))
 MULTIPART = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 LOST = (
+    CareRelation,
+    Share,
     Damage, JournalHead, Pack, Conflict, RemovedInstance, Removal, Instance, Segment, Home, Series, Study,
     PatientIdentifier, Patient, Change, ChangeCursor, IssuerRule,
 )  # fmt: skip
