@@ -163,7 +163,7 @@ def test_a_busy_server_is_asked_as_late_as_it_wishes_and_not_by_all_at_once(
 ):
     waits: list[float] = []
     monkeypatch.setattr(stow_client, "MAX_WAIT_S", 30.0)
-    monkeypatch.setattr(stow_client.time, "sleep", waits.append)
+    monkeypatch.setattr("deploy.importing.stow_client.time.sleep", waits.append)
     write(tmp_path, [make_ct()])
     receiver.script = [answer(status, b"", Retry_After="7")] * 5
     assert outcomes(run(receiver, tmp_path)) == [Outcome.STORED]

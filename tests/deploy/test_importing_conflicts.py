@@ -1,6 +1,7 @@
 """An import whose files differ from what the server keeps under their UIDs, against our own server."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -25,7 +26,7 @@ def test_what_differs_is_never_called_stored(live_server, tmp_path, policy, word
     vendor = make_vendor(make_department(), "migration")
     ApiClient.objects.update(on_conflict=policy)
     study = StudyFacts()
-    uids = {"sop_instance_uid": make_uid(), "series_instance_uid": make_uid()}
+    uids: dict[str, Any] = {"sop_instance_uid": make_uid(), "series_instance_uid": make_uid()}
     vendor.store(make_ct(study, seed=1, **uids))
     folder = tmp_path / "files"
     folder.mkdir()

@@ -85,7 +85,9 @@ class Command(BaseCommand):
         self.stderr.write(text, self.style.SUCCESS)
         if counts[Outcome.REFUSED] or counts[Outcome.DIFFERS]:
             text = f"{counts[Outcome.REFUSED]} files were refused"
-            text += f", {counts[Outcome.DIFFERS]} differ from what is stored" if counts[Outcome.DIFFERS] else ""
+            text += (
+                f", {counts[Outcome.DIFFERS]} differ from what is stored" if counts[Outcome.DIFFERS] else ""
+            )
             raise CommandError(text, returncode=REFUSED_SOME)
 
 
