@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from access import forgery, signed_tokens
 from access.actor import Actor, Scope
+from access.assignments import valid_assignments
 from access.credentials import Certificate, Unauthenticated, client_address, read_certificate
 from access.models import (
     ApiClient,
@@ -28,8 +29,9 @@ from access.models import (
     User,
 )
 from access.prepared import Prepared, Slot, prepare
+from access.rights import rights_of
 
-__all__ = ["Unauthenticated", "authenticate"]
+__all__ = ["Unauthenticated", "authenticate", "valid_assignments"]
 
 SESSION_ASSIGNMENT = "assignment"
 TOKEN_BYTES = 32
@@ -80,34 +82,27 @@ def authenticate(request: HttpRequest) -> Actor:
 
 def active_assignment(request: HttpRequest, user: User) -> Assignment | None:
     """Return the session's one active assignment; a person's only assignment is active by itself."""
-    rows = valid_assignments(user)
+    return pick_active(request, valid_assignments(user))
+
+
+def pick_active(request: HttpRequest, rows: list[Assignment]) -> Assignment | None:
+    """Return which of a person's valid assignments the session chose; never another when that one has ended."""
     chosen = request.session.get(SESSION_ASSIGNMENT)
     if chosen is None and len(rows) == 1:
         return rows[0]
     return next((row for row in rows if row.pk == chosen), None)
 
 
-def valid_assignments(user: User) -> list[Assignment]:
-    """Return the person's assignments that are valid now, oldest first."""
-    now = timezone.now()
-    rows = (
-        Assignment.objects.filter(user=user, valid_from__lte=now)
-        .select_related("department__unit", "group")
-        .order_by("valid_from", "pk")
-    )
-    return [row for row in rows if row.valid_to is None or row.valid_to > now]
-
-
 def person_actor(user: User, assignment: Assignment, address: str = "") -> Actor:
-    """Make the Actor of a person under an assignment."""
+    """Make the Actor of a person under an assignment: with the rights of that one assignment, whatever others give."""
     department = assignment.department
-    codenames = assignment.group.permissions.values_list("codename", flat=True)
+    rights = rights_of(assignment)
     return Actor(
         kind="person",
         subject=user.username,
         subject_id=user.pk,
-        scope=_department_scope(department),
-        permissions=frozenset({"read", *codenames}),
+        scope=replace(_department_scope(department), process_unit_ids=rights.process_unit_ids),
+        permissions=rights.permissions,
         assignment_id=assignment.pk,
         department_hsa_id=department.hsa_id,
         address=address,

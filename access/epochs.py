@@ -1,8 +1,11 @@
 """The region's access epoch: raised with every change of who works where, with what rights and agreements."""
 
+from functools import cache
+
 from django.db.models import F
 
 from access.models import AccessEpoch
+from access.prepared import Prepared, prepare
 
 
 def raise_access_epoch() -> None:
@@ -13,4 +16,11 @@ def raise_access_epoch() -> None:
 
 def read_access_epoch() -> int:
     """Return the epoch; read it before what a decision rests on."""
-    return AccessEpoch.objects.filter(pk=1).values_list("value", flat=True).first() or 0
+    rows = _epoch().fetch()
+    return int(rows[0][0]) if rows else 0
+
+
+@cache
+def _epoch() -> Prepared:
+    """Select the epoch: every request of a person reads it."""
+    return prepare(AccessEpoch.objects.filter(pk=1).values_list("value"))

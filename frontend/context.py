@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from access.authentication import active_assignment, valid_assignments
+from access.authentication import pick_active, valid_assignments
 from access.models import User
 
 THEMES = ("system", "light", "dark")
@@ -44,10 +44,8 @@ def _describe_person(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User) or not user.is_active:
         return {"assignment": None, "has_choice_of_assignment": False}
-    return {
-        "assignment": active_assignment(request, user),
-        "has_choice_of_assignment": len(valid_assignments(user)) > 1,
-    }
+    rows = valid_assignments(user)
+    return {"assignment": pick_active(request, rows), "has_choice_of_assignment": len(rows) > 1}
 
 
 def _list_themes(chosen: str) -> tuple[Theme, ...]:

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 from django.utils import timezone
 
 from access.authentication import SESSION_ASSIGNMENT, Unauthenticated, authenticate, issue_token
-from access.models import ApiClient, Assignment, ClientToken, User
+from access.models import ApiClient, ClientToken, User
 from tests.registry.factories import make_department
+from tests.support.people import give_assignment
 
 pytestmark = pytest.mark.django_db
 
@@ -28,17 +29,8 @@ def request_with(token="", user=None, session=None):
 
 def make_person(department, *, days=(-1, 1), name="doktor"):
     user, _ = User.objects.get_or_create(username=name)
-    group, _ = Group.objects.get_or_create(name="Läkare")
-    now = timezone.now()
-    assignment = Assignment.objects.create(
-        user=user,
-        department=department,
-        group=group,
-        role="Läkare",
-        valid_from=now + timedelta(days=days[0]),
-        valid_to=now + timedelta(days=days[1]),
-    )
-    return user, assignment
+    begins, ends = (timezone.now() + timedelta(days=count) for count in days)
+    return user, give_assignment(user, department, valid_from=begins, valid_to=ends)
 
 
 def test_a_token_is_its_client_in_its_department_with_its_scopes(department):

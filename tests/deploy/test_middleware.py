@@ -1,12 +1,11 @@
 """Systems take the short way, people the long one, to the same view."""
 
 import pytest
-from django.contrib.auth.models import Group
-from django.utils import timezone
 
 from access.authentication import issue_token
-from access.models import ApiClient, Assignment, User
+from access.models import ApiClient, User
 from tests.registry.factories import make_department
+from tests.support.people import give_assignment
 
 pytestmark = pytest.mark.django_db
 
@@ -31,10 +30,7 @@ def test_a_system_gets_no_cookie_and_keeps_the_security_headers(client, token):
 
 def test_a_person_still_comes_by_session(client):
     user = User.objects.create_user("doktor", password="korrekt häst")
-    group, _ = Group.objects.get_or_create(name="Läkare")
-    Assignment.objects.create(
-        user=user, department=make_department(), group=group, role="Läkare", valid_from=timezone.now()
-    )
+    give_assignment(user, make_department())
     client.force_login(user)
     response = client.get("/dicom-web/studies")
     assert (response.status_code, response.content) == (200, b"[]")

@@ -1,11 +1,11 @@
 """A small region in rows: two care providers, three hospitals, people and studies. Everything is invented."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import zstandard
-from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from access.models import Assignment, CareProvider, CareUnit, Department, User
@@ -27,6 +27,7 @@ from registry.models import (
 from registry.names import fold_name
 from repository.models import Delivery
 from tests.support.dicom import PERSONAL_NUMBER_OID, make_uid
+from tests.support.people import READS, give_assignment
 
 PASSWORD = "correct horse battery"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -64,13 +65,11 @@ def make_person(department: Department | None, username: str = "maria", **values
     return user
 
 
-def assign(user: User, department: Department, role: str = "Läkare") -> Assignment:
+def assign(
+    user: User, department: Department, role: str = "Läkare", permissions: Collection[str] = READS
+) -> Assignment:
     """Give a person an assignment that began yesterday."""
-    group, _created = Group.objects.get_or_create(name=f"{role} {department.hsa_id}")
-    began = timezone.now() - timedelta(days=1)
-    return Assignment.objects.create(
-        user=user, department=department, group=group, role=role, valid_from=began
-    )
+    return give_assignment(user, department, role, permissions)
 
 
 def make_patient(

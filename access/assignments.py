@@ -1,0 +1,162 @@
+"""The assignments under which people work: which are valid, giving one and ending one.
+
+An assignment is valid within its own time and that of its department, unit and provider. It is never deleted:
+the access log speaks of it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from access import audit
+from access.actor import Actor
+from access.database import run_write
+from access.epochs import raise_access_epoch, read_access_epoch
+from access.kept import keep, next_moment
+from access.models import Assignment, Department, Role, User
+from access.roles import ensure_group
+
+CARE = "care"
+PURPOSES = {CARE: "Care and treatment", "administration": "Administration"}
+"""What an assignment's accesses are for; patient data are read for care only."""
+
+
+class InvalidAssignment(ValueError):
+    """The assignment cannot be given so; the message says why."""
+
+
+class EndedAssignment(ValueError):
+    """It has ended already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """For what and how long an assignment is given; `valid_from` None is now, `valid_to` None has no end."""
+
+    purpose: str = CARE
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    commission_hsa_id: str = ""
+
+
+def valid_assignments(user: User) -> list[Assignment]:
+    """Return the person's assignments that are valid now, oldest first; read them, never change them."""
+    now = timezone.now()
+    key = ("assignments", user.pk)
+    return list(keep(key, read_access_epoch(), now, lambda: _read_valid(user, now)))
+
+
+def is_valid(assignment: Assignment, now: datetime) -> bool:
+    """Tell whether an assignment is valid, with its department, unit and provider."""
+    return all(
+        (row.valid_from is None or row.valid_from <= now) and (row.valid_to is None or now < row.valid_to)
+        for row in _with_places(assignment)
+    )
+
+
+def give_role(
+    user: User, role: Role, department: Department, terms: Terms = Terms(), *, by: Actor | None = None
+) -> Assignment:
+    """Give a person a role in a department; the group and its permissions are made when it is the first.
+
+    Parameters
+    ----------
+    by
+        Who gives it, for the access log; None for commands of the operator.
+
+    Raises
+    ------
+    InvalidAssignment
+        Times that contradict each other or the department's, an unknown purpose, or one that is there already.
+    """
+    now = timezone.now()
+    _check(role, department, terms, now)
+
+    def write() -> Assignment:
+        # One at a time for a person: two that overlap would otherwise not see each other.
+        User.objects.select_for_update().get(pk=user.pk)
+        group = ensure_group(role, department)
+        running = Assignment.objects.filter(user=user, department=department, group=group)
+        begins = terms.valid_from or now
+        for row in running:
+            if (row.valid_to is None or begins < row.valid_to) and (
+                terms.valid_to is None or row.valid_from < terms.valid_to
+            ):
+                raise InvalidAssignment("the person has this role in this department at that time already")
+        row = Assignment.objects.create(
+            user=user,
+            department=department,
+            group=group,
+            role=role.name,
+            commission_hsa_id=terms.commission_hsa_id,
+            purpose=terms.purpose,
+            valid_from=begins,
+            valid_to=terms.valid_to,
+        )
+        raise_access_epoch()
+        _record(by, "assignment_given", row, role.code)
+        return row
+
+    return run_write(write)
+
+
+def end_assignment(assignment_id: int, *, by: Actor | None = None) -> Assignment:
+    """End an assignment now; the person's next request no longer has it.
+
+    Raises
+    ------
+    EndedAssignment
+        It has ended before.
+    """
+    now = timezone.now()
+
+    def write() -> Assignment:
+        row = Assignment.objects.select_related("department", "group").get(pk=assignment_id)
+        if row.valid_to is not None and row.valid_to <= now:
+            raise EndedAssignment("the assignment has ended already")
+        row.valid_to = now
+        row.save(update_fields=["valid_to"])
+        raise_access_epoch()
+        _record(by, "assignment_ended", row, row.group.name.partition("@")[0])
+        return row
+
+    return run_write(write)
+
+
+def _check(role: Role, department: Department, terms: Terms, now: datetime) -> None:
+    begins = terms.valid_from or now
+    if terms.purpose not in PURPOSES:
+        raise InvalidAssignment(f"unknown purpose {terms.purpose!r}: one of {', '.join(PURPOSES)}")
+    if terms.valid_to is not None and terms.valid_to <= max(begins, now):
+        raise InvalidAssignment("the end must come after the beginning and after now")
+    for row in (department, department.unit, department.unit.provider):
+        if row.valid_to is not None and row.valid_to <= begins:
+            raise InvalidAssignment(f"{row.name} has ended by then")
+    if not role.permissions:
+        raise InvalidAssignment(f"the role {role.code} has no permissions")
+
+
+def _record(by: Actor | None, action: str, row: Assignment, role_code: str) -> None:
+    if by is not None:
+        department = row.department.hsa_id
+        detail = {"assignment": row.pk, "user": row.user_id, "department": department, "role": role_code}
+        audit.record(by, action, door="portal", detail=detail)
+
+
+def _read_valid(user: User, now: datetime) -> tuple[list[Assignment], datetime | None]:
+    rows = list(
+        Assignment.objects.filter(user=user)
+        .exclude(valid_to__lte=now)
+        .select_related("department__unit__provider", "group")
+        .order_by("valid_from", "pk")
+    )
+    moments = [
+        moment for row in rows for place in _with_places(row) for moment in (place.valid_from, place.valid_to)
+    ]
+    return [row for row in rows if is_valid(row, now)], next_moment(moments, now)
+
+
+def _with_places(row: Assignment) -> tuple[Assignment | Department, ...]:
+    unit = row.department.unit
+    return (row, row.department, unit, unit.provider)  # type: ignore[return-value]
