@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from access.models import CareUnit, User
+from access.models import CareUnit
 from registry.models.patient import Patient
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from access.models import CareProvider, CareUnit, Department
 from registry.models import Change, Instance, IssuerRule, Removal, RemovedInstance
 from repository.journal.files import Entry
+from repository.journal.rows import ROW_KINDS, describe_row
 
 REMOVAL_COLUMNS = (
     "kind",
@@ -53,6 +54,8 @@ def describe_change(change: Change) -> Iterator[Entry]:
         yield {"kind": "revived", **head, "keys": detail["keys"]}
     elif change.kind == "store" and detail.get("left_out"):
         yield {"kind": "left_out", **head, "pack": detail["pack"], "instances": detail["left_out"]}
+    elif change.kind in ROW_KINDS:
+        yield from describe_row(change, head)
 
 
 def describe_organisation() -> Entry:

@@ -1,5 +1,7 @@
 """Rebuild: every pack without a row is read again, what the journal says holds, and studies come back closed.
 
+What patients decided and who takes part in their care comes back after the packs, for it names their patients.
+
 Into an empty database, or into one that was restored from a backup. It may be interrupted and run again: a pack
 that has its row is done. Stop the server first.
 """
@@ -22,6 +24,7 @@ from repository.objects.selection import open_store
 from repository.packs.reader import PackReader
 from repository.rebuild.index import condemn_dead, hide_dead, index_pack
 from repository.rebuild.parse import ParsedPack, parse_pack
+from repository.rebuild.rows import restore_rows
 from repository.rebuild.verdicts import Verdicts, read_verdicts, restore_organisation
 
 KEYS_AT_ONCE = 500
@@ -47,6 +50,7 @@ class RebuildReport:
     condemned: int = 0
     hidden: int = 0
     departments: int = 0
+    rows: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -87,6 +91,8 @@ def rebuild(
         for parsed in parse_all(jobs) if parse_all else map(parse_job, jobs):
             _take(parsed, verdicts, report)
             note_progress(report.packs, len(todo))
+    report.rows, faults = restore_rows(verdicts.rows.values())
+    report.faults += faults
     run_write(lambda: continue_after(files))
     run_write(lambda: audit.record(OPERATOR, "rebuild_index", door="command", detail=_describe(report)))
     return report
@@ -141,5 +147,6 @@ def _describe(report: RebuildReport) -> dict[str, object]:
         "instances": report.instances,
         "hidden": report.hidden,
         "condemned": report.condemned,
+        "rows": report.rows,
         "faults": len(report.faults),
     }

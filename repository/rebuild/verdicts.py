@@ -1,12 +1,15 @@
-"""What the journal says about the packs: what is dead in them, and how the organisation was."""
+"""What the journal says about the packs: what is dead in them, how the organisation was, and what patients decided."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from access.models import CareProvider, CareUnit, Department
 from registry.models import IssuerRule
 from repository.journal.files import Entry, JournalFile
+from repository.journal.rows import ROW_KINDS
 
 Dead = tuple[str, str]
 """SOP Instance UID and SHA-256 (hexadecimal): other bytes that came later under the UID are another matter."""
@@ -21,6 +24,7 @@ class Verdicts:
     dead: dict[Dead, int] = field(default_factory=dict)
     condemned: set[str] = field(default_factory=set)
     left_out: dict[str, set[str]] = field(default_factory=dict)
+    rows: dict[bytes, Entry] = field(default_factory=dict)
 
 
 def read_verdicts(files: Iterable[JournalFile]) -> Verdicts:
@@ -72,3 +76,5 @@ def _follow(verdicts: Verdicts, entry: Entry) -> None:
         verdicts.condemned.difference_update(entry["keys"])
     elif kind == "left_out":
         verdicts.left_out.setdefault(entry["pack"], set()).update(entry["instances"])
+    elif kind in ROW_KINDS:  # the last line of a row counts, in the place of its first: what it points to comes before
+        verdicts.rows[orjson.dumps([kind, *(entry["values"][name] for name in ROW_KINDS[kind].key)])] = entry

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{report.packs} packs read, {report.instances} instances came back;"
             f" {report.condemned} packs are condemned, {report.hidden} instances hidden again;"
-            f" {report.departments} departments were missing"
+            f" {report.departments} departments were missing; {report.rows} consents, blocks, relations and the like"
         )
         if waiting:
             self.stdout.write(
