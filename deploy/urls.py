@@ -5,7 +5,7 @@ from django.urls import include, path
 
 from deploy import conflicts, health
 from registry.fhir.doors import DOORS
-from registry.fhir.urls import make_urls
+from registry.fhir.urls import make_urls, unknown
 from repository.dicomweb import wado_uri
 from repository.dicomweb.status import dicomweb_view
 from repository.dicomweb.urls import base
@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/v1/conflicts", dicomweb_view(GET=conflicts.show_conflicts)),
     path("api/v1/conflicts/<str:key>", dicomweb_view(GET=conflicts.show_conflict)),
     path("fhir/", include(make_urls(DOORS))),
+    path("fhir", unknown),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -21,11 +21,7 @@ def make_urls(doors: Sequence[ResourceDoor]) -> list[URLPattern]:
     routes = [path("metadata", fhir_view({"GET": show_capabilities}, is_open=True))]
     for door in doors:
         routes += _make_routes(door)
-    refuse = fhir_view(dict.fromkeys(_METHODS, _refuse), is_open=True)
-    return [*routes, path("", refuse, {"rest": ""}), path("<path:rest>", refuse)]
-
-
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    return [*routes, path("", unknown), path("<path:rest>", unknown)]
 
 
 def _make_routes(door: ResourceDoor) -> list[URLPattern]:
@@ -46,5 +42,9 @@ def _make_routes(door: ResourceDoor) -> list[URLPattern]:
     return [*routes, path(f"{door.type}/<str:key>", fhir_view(of_instance, door.errors))]
 
 
-def _refuse(_: HttpRequest, rest: str) -> Answer:
+def _refuse(_: HttpRequest, rest: str = "") -> Answer:
     raise UnknownResource(f"nothing is served at {rest[:100]!r}; /metadata says what is")
+
+
+unknown = fhir_view(dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), _refuse), is_open=True)
+"""The answer below the base where nothing is served, and at the base itself."""

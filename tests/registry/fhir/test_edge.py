@@ -59,6 +59,11 @@ def test_unknown_addresses_are_404(ask, path):
     assert (answer.status_code, issue_of(answer)["code"]) == (404, "not-found")
 
 
+def test_the_base_without_a_slash_answers_as_fhir(client):
+    answer = client.get("/fhir")
+    assert (answer.status_code, issue_of(answer)["code"]) == (404, "not-found")
+
+
 @pytest.mark.parametrize(
     ("path", "method", "allow"),
     [
