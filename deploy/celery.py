@@ -24,7 +24,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from deploy.duties import DUTIES, SLOW_DUTIES, packs_source, run_duty  # noqa: E402
+from deploy.duties import ALL_DUTIES, packs_source, run_duty  # noqa: E402
 from registry.subscriptions import PRIORITIES  # noqa: E402
 from repository.delivery.duties import send_ready  # noqa: E402
 
@@ -83,6 +83,6 @@ app.conf.beat_schedule = {
             "args": (duty.name,),
             "options": {"queue": DUTIES_QUEUE, "expires": float(duty.every_s) * 2},
         }
-        for duty in DUTIES + SLOW_DUTIES
+        for duty in ALL_DUTIES
     },
 }

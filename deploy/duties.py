@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from django.db import connection
 
 from access.audit import flush_counts
+from access.audit_export.ship import ship
 from access.database import release
 from access.seals.seal import seal
+from deploy.audit_labels import find_patient_labels
 from registry.subscriptions import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
@@ -47,7 +49,6 @@ DUTIES = (
     Duty("expire_overdue", 30, delivery.expire_overdue),
     Duty("release_held", 10, delivery.release_held),
     Duty("flush_counts", 15, flush_counts),
-    Duty("seal_audit", 5, seal),
     Duty("write_journal", 20, write_journal),
 )
 SLOW_DUTIES = (
@@ -59,6 +60,12 @@ SLOW_DUTIES = (
     Duty("scrub_packs", RUN_EVERY.total_seconds(), scrub),
 )
 """What may take minutes (silent receivers, millions of packs) has a thread of its own."""
+AUDIT_DUTIES = (
+    Duty("seal_audit", 5, seal),
+    Duty("ship_audit", 5, lambda: ship(find_patient_labels)),
+)
+"""The access log waits for nobody else, and nobody for the repository it is sent to."""
+ALL_DUTIES = DUTIES + SLOW_DUTIES + AUDIT_DUTIES
 
 
 def packs_source() -> Source[StoredInstance]:
@@ -74,7 +81,7 @@ def run_duty(name: str) -> None:
     KeyError
         There is no such duty.
     """
-    {duty.name: duty for duty in DUTIES + SLOW_DUTIES}[name].run()
+    {duty.name: duty for duty in ALL_DUTIES}[name].run()
 
 
 def run_forever(stop: threading.Event) -> None:
@@ -88,7 +95,8 @@ def run_forever(stop: threading.Event) -> None:
         threading.Thread(target=_send_until, args=(stop, number, priorities), name=f"sender-{number}")
         for number, priorities in enumerate(SENDERS, 1)
     ]
-    threads.append(threading.Thread(target=_run_duties_until, args=(stop, SLOW_DUTIES), name="slow-duties"))
+    for name, duties in (("slow-duties", SLOW_DUTIES), ("audit-duties", AUDIT_DUTIES)):
+        threads.append(threading.Thread(target=_run_duties_until, args=(stop, duties), name=name))
     for thread in threads:
         thread.start()
     _run_duties_until(stop, DUTIES)

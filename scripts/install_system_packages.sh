@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what the tests run against and is not there yet: PostgreSQL, Redis, Chromium, Orthanc, DCMTK.
+# Install what the tests run against and is not there yet: PostgreSQL, Redis, Chromium, nginx, Orthanc, DCMTK.
 # Nothing of it has to run as a service: the tests start their own, on free ports, in temporary folders.
 set -euo pipefail
 
@@ -8,9 +8,12 @@ declare -A proof=(
     [postgresql-15]='ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'
     [redis-server]='command -v redis-server || command -v valkey-server'
     [chromium]='command -v chromium || command -v chromium-browser || command -v google-chrome'
+    [nginx]='command -v nginx || ls /usr/sbin/nginx'
     [orthanc]='command -v Orthanc || ls /usr/sbin/Orthanc'
     [orthanc-dicomweb]='ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so'
     [dcmtk]='command -v dcmdump'
+    [rsyslog]='ls /usr/sbin/rsyslogd'
+    [rsyslog-gnutls]='ls /usr/lib/*/rsyslog/lmnsd_gtls.so'
 )
 
 missing=()

@@ -1,6 +1,7 @@
 """Settings common to every profile. Everything an operator sets comes from the environment."""
 
 import os
+import socket
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -186,6 +187,16 @@ AUDIT_PUBLIC_KEYS_FILE = os.environ.get(
     "SAMSYN_AUDIT_PUBLIC_KEYS_FILE", str(SAMSYN_HOME / "audit" / "seal.pub")
 )
 AUDIT_ROOTS_FILE = os.environ.get("SAMSYN_AUDIT_ROOTS_FILE", str(SAMSYN_HOME / "audit" / "roots.jsonl"))
+# How this system names itself in audit messages: AuditSourceID, AuditEnterpriseSiteID, and HOSTNAME of syslog.
+AUDIT_SOURCE_ID = os.environ.get("SAMSYN_AUDIT_SOURCE_ID") or PUBLIC_BASE_URL or "samsyn"
+AUDIT_SITE_ID = os.environ.get("SAMSYN_AUDIT_SITE_ID", "")
+AUDIT_HOST_NAME = os.environ.get("SAMSYN_AUDIT_HOST_NAME") or socket.gethostname()
+# The audit record repository that gets every event, by syslog over TLS; none if no host is named.
+SYSLOG_HOST = os.environ.get("SAMSYN_SYSLOG_HOST", "")
+SYSLOG_PORT = int(os.environ.get("SAMSYN_SYSLOG_PORT", "6514"))
+SYSLOG_CA_FILE = os.environ.get("SAMSYN_SYSLOG_CA_FILE", "")
+SYSLOG_CERTIFICATE_FILE = os.environ.get("SAMSYN_SYSLOG_CERTIFICATE_FILE", "")
+SYSLOG_KEY_FILE = os.environ.get("SAMSYN_SYSLOG_KEY_FILE", "")
 
 LOGGING = {
     "version": 1,

@@ -8,12 +8,12 @@ from django.db import DatabaseError
 
 from deploy import duties
 from deploy.celery import app
-from deploy.duties import DUTIES, SLOW_DUTIES, Duty, run_duty, run_forever
+from deploy.duties import ALL_DUTIES, Duty, run_duty, run_forever
 from registry.subscriptions import PRIORITIES
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("duty", DUTIES + SLOW_DUTIES, ids=lambda duty: duty.name)
+@pytest.mark.parametrize("duty", ALL_DUTIES, ids=lambda duty: duty.name)
 def test_every_duty_may_run_twice_with_nothing_to_do(duty: Duty):
     run_duty(duty.name)
     run_duty(duty.name)
@@ -28,7 +28,7 @@ def test_beat_knows_every_duty_and_wakes_every_priority():
     schedule = app.conf.beat_schedule
     run = {entry["args"][0] for entry in schedule.values() if entry["task"] == "samsyn.duty"}
     woken = {entry["args"][0] for entry in schedule.values() if entry["task"] == "samsyn.wake"}
-    assert run == {duty.name for duty in DUTIES + SLOW_DUTIES}
+    assert run == {duty.name for duty in ALL_DUTIES}
     assert woken == set(PRIORITIES)
     queues = {entry["options"]["queue"] for entry in schedule.values()}
     assert queues == {queue.name for queue in app.conf.task_queues}
@@ -65,4 +65,6 @@ def test_runs_until_stopped_whatever_a_duty_does(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(duties, "DUTIES", (broken, healthy))
     run_forever(stop)
     assert seen == ["broken", "healthy"] * 3
-    assert [t.name for t in threading.enumerate() if t.name.startswith(("sender", "slow-duties"))] == []
+    assert [
+        t.name for t in threading.enumerate() if t.name.startswith(("sender", "slow-duties", "audit-duties"))
+    ] == []

@@ -1,0 +1,1 @@
+"""The access log for others: DICOM audit messages over syslog, FHIR AuditEvent, and the patient's extract."""
