@@ -10,7 +10,7 @@ BIN := .venv/bin
 RUNTIME_STAMP := .venv/.runtime-installed
 TEST_STAMP := .venv/.test-installed
 
-.PHONY: help env up test-env system-packages test check check-long check-code fix lock clean
+.PHONY: help env up test-env system-packages node-packages test check check-long check-code fix lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -21,10 +21,13 @@ up: env  ## set up what is missing, then serve on http://127.0.0.1:$(PORT), with
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py up --port $(PORT)
 
-test-env: $(TEST_STAMP) system-packages  ## everything the tests need: Python packages and system packages
+test-env: $(TEST_STAMP) system-packages node-packages  ## everything the tests need: Python, system and Node packages
 
 system-packages:
 	@scripts/install_system_packages.sh
+
+node-packages: $(TEST_STAMP)
+	@scripts/install_node_packages.sh
 
 test: test-env  ## run the test suite on SQLite and on PostgreSQL, real servers and browser included
 	@PYTEST_WORKERS=$(PYTEST_WORKERS) scripts/run_tests.sh

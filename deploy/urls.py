@@ -18,7 +18,7 @@ urlpatterns = [
     path("api/v1/conflicts/<str:key>", dicomweb_view(GET=conflicts.show_conflict)),
     path("fhir/", include(make_urls(DOORS))),
     path("fhir", unknown),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("deploy.account_urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.healthz),

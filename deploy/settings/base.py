@@ -2,10 +2,13 @@
 
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+
+from deploy.settings.identity_provider import PROVIDER_ID, describe_provider
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMSYN_HOME = Path(os.environ.get("SAMSYN_HOME", PROJECT / "var")).resolve()
@@ -21,14 +24,20 @@ AUTH_USER_MODEL = "access.User"
 SITE_ID = 1
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "deploy.admin_app.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "axes",
     "guardian",
     "rest_framework",
     "access",
@@ -45,6 +54,7 @@ MIDDLEWARE = [
     "deploy.unrecorded.refuse_unrecorded",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -53,6 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -72,6 +83,7 @@ TEMPLATES = [
 ]
 
 AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
     "guardian.backends.ObjectPermissionBackend",
@@ -90,9 +102,55 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# "login_failed" is about second factors. Of passwords axes decides: it locks out nobody everywhere.
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "10/5m/key"}
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 
+# People come from the identity provider, where there is one, and then no password opens anything.
+SOCIALACCOUNT_PROVIDERS = describe_provider(os.environ)
+PASSWORD_LOGIN = not SOCIALACCOUNT_PROVIDERS
+if not PASSWORD_LOGIN:
+    AUTHENTICATION_BACKENDS = [
+        "axes.backends.AxesStandaloneBackend",
+        "access.identity_provider.NoPasswordBackend",
+        "guardian.backends.ObjectPermissionBackend",
+    ]
+SOCIALACCOUNT_ADAPTER = "access.identity_provider.HsaIdAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+# By a link, because form-action would have to name every host that the provider leads to.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+OIDC_PROVIDER_ID = PROVIDER_ID
+# Values of acr with which the provider says that two factors were shown; needs auth_time in its answer.
+OIDC_STRONG_ACR = frozenset(os.environ.get("SAMSYN_OIDC_STRONG_ACR", "").split())
+
+MFA_ADAPTER = "access.accounts.SealedMfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = PASSWORD_LOGIN
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Samsyn"
+MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# A second factor of the last five minutes for emergency opening, lifting a block, export and administration.
+STEP_UP = os.environ.get("SAMSYN_STEP_UP", "on") == "on"
+ADMIN_NEEDS_SECOND_FACTOR = True
+
+LOCKOUT_MINUTES = 15
+LOCKOUT_FAILURES_OF_ADDRESS = int(os.environ.get("SAMSYN_LOCKOUT_FAILURES_OF_ADDRESS", "200"))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=LOCKOUT_MINUTES)
+AXES_CLIENT_IP_CALLABLE = "access.credentials.client_address"
+AXES_USERNAME_CALLABLE = "access.lockout.read_name"
+AXES_LOCKOUT_TEMPLATE = "429.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = int(float(os.environ.get("SAMSYN_SESSION_HOURS", "12")) * 3600)
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -116,6 +174,13 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+_FORBIDDEN = ("camera", "microphone", "geolocation", "payment", "usb", "display-capture", "browsing-topics")
+_OUR_OWN = ("fullscreen", "publickey-credentials-get", "publickey-credentials-create", "clipboard-write")
+PERMISSIONS_POLICY: dict[str, str | list[str]] = {
+    **{feature: [] for feature in _FORBIDDEN},
+    **{feature: "self" for feature in _OUR_OWN},
+}
+
 LANGUAGE_CODE = "sv"
 LANGUAGES = [("sv", _("Swedish")), ("en", _("English"))]
 LOCALE_PATHS = [PROJECT / "frontend" / "locale"]
@@ -130,8 +195,9 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["access.rest.ActorAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["access.rest.DeclaredPermission"],
+    "UNAUTHENTICATED_USER": None,
 }
 
 # The base of every URL in an answer; empty means the address under which the request came, if that
@@ -165,6 +231,12 @@ CHOICE_HOURS = float(os.environ.get("SAMSYN_CHOICE_HOURS", "24"))
 EXAMINATION_RELATION_DAYS = float(os.environ.get("SAMSYN_EXAMINATION_RELATION_DAYS", "365"))
 # how long an emergency opening lasts unless the person chooses: 1, 2, 4 or 8 hours.
 EMERGENCY_HOURS = int(os.environ.get("SAMSYN_EMERGENCY_HOURS", "4"))
+# A region's or the national service for blocks and consents: its address, a bearer token for it, and how long a
+# patient's answer is kept. Without an address the registry's own rows are all there is.
+BLOCK_SERVICE_URL = os.environ.get("SAMSYN_BLOCK_SERVICE_URL", "").rstrip("/")
+BLOCK_SERVICE_TOKEN = os.environ.get("SAMSYN_BLOCK_SERVICE_TOKEN", "")
+BLOCK_SERVICE_TIMEOUT_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_TIMEOUT_S", "1"))
+BLOCK_SERVICE_CACHE_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_CACHE_S", "30"))
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.

@@ -16,3 +16,7 @@ CELERY_BROKER_URL = ""
 ALLOW_PRIVATE_DESTINATIONS = os.environ.get("SAMSYN_ALLOW_PRIVATE_DESTINATIONS", "on") == "on"
 AUDIT_KEY_FILE = os.environ.get("SAMSYN_AUDIT_KEY_FILE", str(SAMSYN_HOME / "audit" / "seal.key"))
 ALLOW_PRIVATE_ISSUERS = os.environ.get("SAMSYN_ALLOW_PRIVATE_ISSUERS", "on") == "on"
+# Passkeys over http://localhost, which browsers take for a secure place.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
+STEP_UP = os.environ.get("SAMSYN_STEP_UP", "off") == "on"
+ADMIN_NEEDS_SECOND_FACTOR = STEP_UP

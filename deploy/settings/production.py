@@ -17,5 +17,9 @@ CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("SAMSYN_TRUSTED_ORIGINS", "").
 if os.environ.get("SAMSYN_TLS", "on") == "on":
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    LANGUAGE_COOKIE_SECURE = True
+    # Browsers take such cookies over TLS, for this host and the whole of it only: no sister host can plant one.
+    SESSION_COOKIE_NAME = "__Host-samsyn-session"
+    CSRF_COOKIE_NAME = "__Host-samsyn-csrf"
     SECURE_HSTS_SECONDS = 31536000
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -24,3 +24,6 @@ CELERY_BROKER_URL = ""
 ALLOW_PRIVATE_DESTINATIONS = os.environ.get("SAMSYN_ALLOW_PRIVATE_DESTINATIONS", "on") == "on"
 AUDIT_KEY_FILE = ""  # nothing is sealed but where a test says so
 ALLOW_PRIVATE_ISSUERS = os.environ.get("SAMSYN_ALLOW_PRIVATE_ISSUERS", "on") == "on"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
+STEP_UP = os.environ.get("SAMSYN_STEP_UP", "off") == "on"
+ADMIN_NEEDS_SECOND_FACTOR = STEP_UP
