@@ -237,6 +237,12 @@ BLOCK_SERVICE_URL = os.environ.get("SAMSYN_BLOCK_SERVICE_URL", "").rstrip("/")
 BLOCK_SERVICE_TOKEN = os.environ.get("SAMSYN_BLOCK_SERVICE_TOKEN", "")
 BLOCK_SERVICE_TIMEOUT_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_TIMEOUT_S", "1"))
 BLOCK_SERVICE_CACHE_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_CACHE_S", "30"))
+# A region's or the national service for blocks and consents: its address, a bearer token for it, and how long a
+# patient's answer is kept. Without an address the registry's own rows are all there is.
+BLOCK_SERVICE_URL = os.environ.get("SAMSYN_BLOCK_SERVICE_URL", "").rstrip("/")
+BLOCK_SERVICE_TOKEN = os.environ.get("SAMSYN_BLOCK_SERVICE_TOKEN", "")
+BLOCK_SERVICE_TIMEOUT_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_TIMEOUT_S", "1"))
+BLOCK_SERVICE_CACHE_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_CACHE_S", "30"))
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.

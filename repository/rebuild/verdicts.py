@@ -76,5 +76,6 @@ def _follow(verdicts: Verdicts, entry: Entry) -> None:
         verdicts.condemned.difference_update(entry["keys"])
     elif kind == "left_out":
         verdicts.left_out.setdefault(entry["pack"], set()).update(entry["instances"])
-    elif kind in ROW_KINDS:  # the last line of a row counts, in the place of its first: what it points to comes before
+    elif kind in ROW_KINDS:
+        # The last line of a row counts, in the place of its first: what it points to comes before it.
         verdicts.rows[orjson.dumps([kind, *(entry["values"][name] for name in ROW_KINDS[kind].key)])] = entry
