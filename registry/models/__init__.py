@@ -1,6 +1,7 @@
 """Patients, imaging index, workflow, who may see what, removals, subscriptions, conflicts, the change feed."""
 
 from registry.models.change import Change, ChangeCursor
+from registry.models.coercion import CoercionRule
 from registry.models.conflict import Conflict
 from registry.models.consent import Block, BlockLift, Consent, PatientFlag
 from registry.models.imaging import DepartmentMilestone, Home, Instance, Segment, Series, Study
@@ -26,6 +27,7 @@ __all__ = [
     "CareRelation",
     "Change",
     "ChangeCursor",
+    "CoercionRule",
     "Conflict",
     "Consent",
     "DepartmentMilestone",
