@@ -1,4 +1,4 @@
-"""The region's organisation as rows: providers, hospitals, departments, issuer rules, systems, subscriptions."""
+"""The region's organisation as rows: providers, hospitals, departments, agreements, issuer rules, systems."""
 
 import re
 import secrets
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from access.authentication import issue_token
 from access.database import run_write
-from access.models import ApiClient, CareProvider, CareUnit, Department
+from access.epochs import raise_access_epoch
+from access.models import ApiClient, CareProcess, CareProvider, CareUnit, Department, SharingAgreement
 from access.secrets import seal
 from deploy.demo.archive import make_archive_url
 from deploy.region.facts import Region
@@ -33,9 +34,21 @@ READERS = (
 )
 
 
+PROCESS = "Strokeprocessen"
+PROCESS_HOSPITALS = ("ASU", "SDS")
+AGREEMENT = "Sammanhållen vårddokumentation i Mellansjö"
+
+
 def create_organisation(region: Region) -> None:
-    """Create what is missing of providers, care units, departments and the rules for their numbers."""
-    run_write(lambda: _create_hospitals(region))
+    """Create what is missing of providers, care units, departments, what binds them, and rules for their numbers."""
+
+    def create() -> None:
+        _create_hospitals(region)
+        _create_process(region)
+        _create_agreement(region)
+        raise_access_epoch()
+
+    run_write(create)
 
 
 def issue_system_tokens(region: Region) -> dict[str, str]:
@@ -66,6 +79,29 @@ def _create_hospitals(region: Region) -> None:
         for item in hospital.departments:
             Department.objects.get_or_create(hsa_id=item.hsa_id, defaults={"unit": unit, "name": item.name})
         _create_issuer_rules(hospital)
+
+
+def _create_process(region: Region) -> None:
+    """Let two hospitals of the region work together, so that each is an own unit of the other."""
+    hsa_ids = [hospital.hsa_id for hospital in region.hospitals if hospital.code in PROCESS_HOSPITALS]
+    units = list(CareUnit.objects.filter(hsa_id__in=hsa_ids).select_related("provider"))
+    if len(units) < len(PROCESS_HOSPITALS):
+        return
+    provider = units[0].provider
+    row, _ = CareProcess.objects.get_or_create(
+        hsa_id=f"{provider.hsa_id}-PROC-01", defaults={"name": PROCESS, "provider": provider}
+    )
+    row.units.set(units)
+
+
+def _create_agreement(region: Region) -> None:
+    """Let all providers share their documentation with each other."""
+    hsa_ids = {hospital.provider.hsa_id for hospital in region.hospitals}
+    if len(hsa_ids) > 1:
+        row, _ = SharingAgreement.objects.get_or_create(
+            name=AGREEMENT, defaults={"kind": SharingAgreement.COHESIVE}
+        )
+        row.parties.set(CareProvider.objects.filter(hsa_id__in=hsa_ids))
 
 
 def _create_issuer_rules(hospital: Hospital) -> None:

@@ -38,6 +38,26 @@ from collections import Counter
 from repository.models import Delivery
 print(json.dumps(Counter(Delivery.objects.values_list("state", flat=True))))
 """
+READ_AS_EVERYBODY = """
+import json
+from access.agreements import readable_providers
+from access.authentication import person_actor
+from access.models import Assignment
+from registry.visibility import visible_studies
+found = {}
+for row in Assignment.objects.select_related("user", "department__unit__provider"):
+    actor = person_actor(row.user, row)
+    agreed = readable_providers(actor.scope.provider_id).cohesive
+    found[f"{row.user.username} {row.role}"] = (
+        sorted(actor.permissions), visible_studies(actor).count(), len(actor.scope.process_unit_ids), len(agreed))
+print(json.dumps(found))
+"""
+IS_A_PATIENT = """
+from access.models import User
+from registry.models import PatientIdentifier
+numbers = PatientIdentifier.objects.filter(is_national=True).values("value")
+print(*User.objects.filter(national_number__in=numbers).values_list("username", flat=True))
+"""
 PATIENT_OF_EACH_STUDY = """
 from registry.models import Study
 for study in Study.objects.select_related("person"):
@@ -109,10 +129,31 @@ def test_demo_creates_organisation_people_orders_and_reports(demo):
     assert (departments, patients, studies) == (80, 8, 24)
     assert orders == 24 + len(region.open_orders)
     assert (written, versions) == (len(reports), sum(len(study.reports) for study in reports))
-    assert (subscriptions, destinations, conflicts, people) == (3, 3, 0, 5)
+    assert (subscriptions, destinations, conflicts, people) == (3, 3, 0, 8)
     logins = server.home / "demo-logins.txt"
     assert logins.stat().st_mode & 0o777 == 0o600
     assert logins.read_text() in printed
+
+
+def test_demo_people_work_under_roles(demo):
+    """What each login may do and list under each of its assignments."""
+    server, _, _ = demo
+    counts = json.loads(server.run_code(READ_AS_EVERYBODY))
+    assert set(counts) == {
+        *("radiolog Radiolog", "remittent Läkare", "ortopedi Sjuksköterska", "fyren Radiolog"),
+        *("chef Verksamhetschef", "chef Radiolog", "dataskydd Dataskyddsansvarig", "admin Systemförvaltare"),
+    }
+    closed = {"dataskydd Dataskyddsansvarig", "admin Systemförvaltare"}
+    assert {name for name, (_, listed, _, _) in counts.items() if not listed} - {"fyren Radiolog"} == closed
+    assert {name for name, (_, _, process, _) in counts.items() if process} == {
+        name for name in counts if not name.startswith(("remittent", "fyren"))
+    }
+    for name, (permissions, _, _, agreements) in counts.items():
+        assert ("read" in permissions) == (name not in closed)
+        assert agreements == 1
+    own = {name for name, (permissions, *_) in counts.items() if "review_access" in permissions}
+    assert own == {"chef Verksamhetschef", "dataskydd Dataskyddsansvarig"}
+    assert server.run_code(IS_A_PATIENT).split() == ["chef"]
 
 
 def test_demo_twice_adds_nothing(demo):
