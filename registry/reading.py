@@ -35,5 +35,6 @@ def record_reading(actor: Actor, study: VisibleStudy, *, door: str) -> None:
         study.person_id,
         door=door,
         rule=study.decision.rule,
+        reason=study.decision.reason,
         basis=study.decision.basis,
     )

@@ -6,7 +6,7 @@ from django.db import models
 class AuditEvent(models.Model):
     """One thing that somebody did, written before the answer is sent."""
 
-    recorded_at = models.DateTimeField(db_index=True)
+    recorded_at = models.DateTimeField()
     action = models.CharField(max_length=20)
     outcome = models.CharField(max_length=20)
     actor = models.CharField(max_length=200)
@@ -19,10 +19,22 @@ class AuditEvent(models.Model):
     purpose = models.CharField(max_length=20, blank=True)
     door = models.CharField(max_length=20, blank=True)
     address = models.CharField(max_length=64, blank=True)
-    patient_id = models.BigIntegerField(null=True, db_index=True)
-    study_instance_uid = models.CharField(max_length=64, blank=True, db_index=True)
+    patient_id = models.BigIntegerField(null=True)
+    study_instance_uid = models.CharField(max_length=64, blank=True)
     rule = models.CharField(max_length=10, blank=True)
     detail = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["recorded_at"], name="audit_by_time"),
+            models.Index(fields=["actor", "recorded_at"], name="audit_by_actor"),
+            models.Index(
+                fields=["patient_id", "recorded_at"],
+                name="audit_by_patient",
+                condition=models.Q(patient_id__isnull=False),
+            ),
+            models.Index(fields=["study_instance_uid", "recorded_at"], name="audit_by_study"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.recorded_at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.outcome}"
