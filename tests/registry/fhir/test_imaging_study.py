@@ -5,6 +5,7 @@ from fhirclient import client
 from fhirclient.models.imagingstudy import ImagingStudy
 
 from access.models import AuditEvent
+from registry.fhir.resources import imaging_study
 from registry.identity import PERSONNUMMER_OID
 from registry.models import PatientIdentifier
 from tests.registry.factories import make_department, make_series, make_study, make_uid
@@ -138,6 +139,20 @@ def test_a_patient_is_found_by_reference_with_all_numbers(ask, department):
     ):
         assert ids_of(ask(f"ImagingStudy?{query}")) == [one.study_instance_uid]
     assert ids_of(ask(f"ImagingStudy?patient=http://elsewhere.example/fhir/Patient/{one.person_id}")) == []
+
+
+def test_a_patient_with_more_studies_than_keys_is_no_oracle(ask, department, monkeypatch):
+    monkeypatch.setattr(imaging_study, "MAX_STUDIES_OF_PATIENT", 2)
+    mine = make_known(department)
+    for _ in range(3):
+        hidden = make_known(make_department(), number="201212121212")
+    for _ in range(2):
+        make_known(make_department(), number=NUMBER)
+    assert ids_of(ask(f"ImagingStudy?patient.identifier={SYSTEM}|{NUMBER}")) == [mine.study_instance_uid]
+    assert ids_of(ask(f"ImagingStudy?patient=Patient/{hidden.person_id}")) == []
+    for _ in range(2):
+        make_known(department)
+    assert ask(f"ImagingStudy?patient.identifier={SYSTEM}|{NUMBER}").status_code == 400
 
 
 @pytest.mark.parametrize(
