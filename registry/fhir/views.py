@@ -5,7 +5,7 @@ Standard: FHIR R4 http.html
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -43,11 +43,12 @@ _TAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers: a resource, or nothing but headers."""
+    """What a handler answers: a resource, or nothing but headers; `format` where the body of the request chose it."""
 
     resource: Resource | None
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    format: Format | None = None
 
 
 Handler = Callable[..., Answer]
@@ -78,7 +79,7 @@ def fhir_view(methods: Mapping[str, Handler], errors: tuple[Rule, ...] = (), *, 
         except Exception as error:  # noqa: BLE001 (the HTTP edge)
             problem = describe(error, errors)
             answer = Answer(problem.outcome, problem.status, problem.headers)
-        response = _respond(answer, chosen)
+        response = _respond(answer, answer.format or chosen)
         if response.status_code == 405:
             response.headers["Allow"] = allow
         if request.method == "HEAD":
@@ -121,10 +122,12 @@ def search_by_form(door: ResourceDoor) -> Handler:
         sent = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
         if sent not in ("", FORM):
             raise UnsupportedFormat(f"_search takes {FORM}, not {sent[:60]}")
-        form = _read_body(request, MAX_FORM_BYTES)
-        return _search(
-            door, asked, [*_decode(request.META.get("QUERY_STRING", "")), *_decode(form.decode("latin-1"))]
-        )
+        form = _decode(_read_body(request, MAX_FORM_BYTES).decode("latin-1"))
+        answer = _search(door, asked, [*_decode(request.META.get("QUERY_STRING", "")), *form])
+        shaped = dict(form)
+        if "_format" not in shaped:
+            return answer
+        return replace(answer, format=choose_format(shaped["_format"], None, shaped.get("_pretty")))
 
     return handle
 

@@ -1,6 +1,7 @@
 """The edge: credentials, methods, formats, conditions and paging; every error is an OperationOutcome."""
 
 import pytest
+from django.db import connection
 
 from registry.fhir.bundle import seal_page
 from registry.fhir.formats import XML
@@ -160,9 +161,24 @@ def test_a_search_by_form_is_the_same_search(ask, department):
     body = f"identifier=urn:oid:{study.study_instance_uid}"
     bundle = ask("ImagingStudy/_search", "POST", body=body, **form).json()
     assert [entry["resource"]["id"] for entry in bundle["entry"]] == [study.study_instance_uid]
+    xml = ask("ImagingStudy/_search", "POST", body=f"{body}&_format=xml", **form)
+    assert read_xml(xml.content)["entry"][0]["resource"]["id"] == study.study_instance_uid
+    assert ask("ImagingStudy/_search", "POST", body=f"{body}&_format=ttl", **form).status_code == 406
     assert ask("ImagingStudy/_search", "POST", body=body, Content_Type="text/plain").status_code == 415
     assert ask("ImagingStudy/_search", "POST", body="x" * 70_000, **form).status_code == 413
     assert ask("ImagingStudy/_search", "POST", body=b"identifier=%ff", **form).status_code == 400
+
+
+def test_what_cannot_be_recorded_is_not_answered(ask, department):
+    study = make_study(department)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE access_auditevent RENAME TO elsewhere"
+        )  # undone with the test's transaction
+    for path in ("ImagingStudy", f"ImagingStudy/{study.study_instance_uid}"):
+        answer = ask(path)
+        assert (answer.status_code, issue_of(answer)["code"]) == (503, "transient")
+        assert "Retry-After" in answer.headers
 
 
 def test_addresses_are_those_of_the_public_base(ask, department, settings):
