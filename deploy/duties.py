@@ -12,7 +12,10 @@ from access.audit import flush_counts
 from access.audit_export.ship import ship
 from access.database import release
 from access.seals.seal import seal
-from deploy.audit_labels import find_patient_labels
+from registry.notices import mail_notices
+from registry.patient_labels import find_patient_labels
+from registry.review.samples import draw_due_reviews
+from registry.shares import forget_expired_homes
 from registry.subscriptions import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
@@ -57,6 +60,9 @@ SLOW_DUTIES = (
     Duty("forget_commitments", 3600, forget_commitments),
     Duty("compact_quiet", 60, compact_quiet),
     Duty("sweep_packs", 3600, sweep),
+    Duty("mail_notices", 10, mail_notices),
+    Duty("draw_due_reviews", 3600, draw_due_reviews),
+    Duty("forget_expired_homes", 3600, forget_expired_homes),
     Duty("scrub_packs", RUN_EVERY.total_seconds(), scrub),
 )
 """What may take minutes (silent receivers, millions of packs) has a thread of its own."""

@@ -94,7 +94,7 @@ def _participant(
     if address:
         attributes |= {
             "NetworkAccessPointID": _xml(address),
-            "NetworkAccessPointTypeCode": "2" if _is_ip_address(address) else "1",
+            "NetworkAccessPointTypeCode": "2" if is_ip_address(address) else "1",
         }
     found = Element("ActiveParticipant", attributes)
     if role is not None:
@@ -199,7 +199,8 @@ def _xml(text: str) -> str:
     return _NOT_IN_XML.sub("\ufffd", text).replace("\n", " ").replace("\r", " ")
 
 
-def _is_ip_address(text: str) -> bool:
+def is_ip_address(text: str) -> bool:
+    """Tell an address of the internet from a name."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

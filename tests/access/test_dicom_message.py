@@ -1,7 +1,6 @@
 """Every kind of event as a message of PS3.15 A.5: valid against its schema, codes as in the DICOM dictionary."""
 
 import base64
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,34 +14,11 @@ from access.audit_export.dicom_message import write_message
 from access.audit_export.kinds import KINDS, Code, Kind
 from access.audit_export.labels import PatientLabel, SourceLabel
 from access.models import AuditEvent
+from tests.access.audit_rows import make_row
 
 SCHEMA = etree.RelaxNG(etree.parse(Path(__file__).parent / "audit_message.rng"))
 SOURCE = SourceLabel("https://samsyn.example", "Region")
 LABELS = {5: PatientLabel("191212121212", "1.2.752.129.2.1.3.1")}
-
-
-def make_row(action: str = "read", **values: object) -> AuditEvent:
-    """A row of the log that was never stored."""
-    facts = {
-        "pk": 17,
-        "recorded_at": datetime(2026, 11, 24, 12, 0, 0, 250, tzinfo=UTC),
-        "action": action,
-        "outcome": "success",
-        "actor": "anna",
-        "actor_kind": "person",
-        "assignment_id": 3,
-        "role": "Läkare",
-        "care_unit_hsa_id": "SE-U1",
-        "department_hsa_id": "SE-D1",
-        "purpose": "care",
-        "door": "wado",
-        "address": "192.0.2.7",
-        "patient_id": 5,
-        "study_instance_uid": "1.2.3",
-        "rule": "9",
-        "detail": {"reason": "consent", "basis": ["consent:12"]},
-    }
-    return AuditEvent(**facts | values)
 
 
 def read(row: AuditEvent) -> etree._Element:
