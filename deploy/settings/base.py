@@ -231,12 +231,14 @@ CHOICE_HOURS = float(os.environ.get("SAMSYN_CHOICE_HOURS", "24"))
 EXAMINATION_RELATION_DAYS = float(os.environ.get("SAMSYN_EXAMINATION_RELATION_DAYS", "365"))
 # how long an emergency opening lasts unless the person chooses: 1, 2, 4 or 8 hours.
 EMERGENCY_HOURS = int(os.environ.get("SAMSYN_EMERGENCY_HOURS", "4"))
-# A region's or the national service for blocks and consents: its address, a bearer token for it, and how long a
-# patient's answer is kept. Without an address the registry's own rows are all there is.
-BLOCK_SERVICE_URL = os.environ.get("SAMSYN_BLOCK_SERVICE_URL", "").rstrip("/")
-BLOCK_SERVICE_TOKEN = os.environ.get("SAMSYN_BLOCK_SERVICE_TOKEN", "")
-BLOCK_SERVICE_TIMEOUT_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_TIMEOUT_S", "1"))
-BLOCK_SERVICE_CACHE_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_CACHE_S", "30"))
+# How long a head of unit has for the monthly review of the unit's access log.
+LOG_REVIEW_DUE_DAYS = float(os.environ.get("SAMSYN_LOG_REVIEW_DUE_DAYS", "30"))
+# Mail to heads of unit about emergency openings: sent when there is a sender.
+NOTICE_MAIL_FROM = os.environ.get("SAMSYN_NOTICE_MAIL_FROM", "")
+EMAIL_HOST = os.environ.get("SAMSYN_EMAIL_HOST", "localhost")
+EMAIL_PORT = int(os.environ.get("SAMSYN_EMAIL_PORT", "25"))
+EMAIL_USE_TLS = os.environ.get("SAMSYN_EMAIL_TLS", "off") == "on"
+EMAIL_TIMEOUT = 10
 # A region's or the national service for blocks and consents: its address, a bearer token for it, and how long a
 # patient's answer is kept. Without an address the registry's own rows are all there is.
 BLOCK_SERVICE_URL = os.environ.get("SAMSYN_BLOCK_SERVICE_URL", "").rstrip("/")
