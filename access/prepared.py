@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression, Model, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -74,10 +74,18 @@ class PreparedModels(Generic[M]):
 
     def fetch(self, **values: Any) -> list[M]:
         """Run with a value for each slot; the rows are as the queryset would give them."""
-        rows: Any = self.query.fetch(**values)
-        if self.converters:
-            rows = _compiler(self.model._default_manager.none()).apply_converters(rows, self.converters)
-        return [self.model.from_db(DEFAULT_DB_ALIAS, self.columns, row) for row in rows]
+        rows = self.query.fetch(**values)
+        database = connections[DEFAULT_DB_ALIAS]
+        return [
+            self.model.from_db(DEFAULT_DB_ALIAS, self.columns, self._convert(row, database)) for row in rows
+        ]
+
+    def _convert(self, row: tuple[Any, ...], database: Any) -> Sequence[Any]:
+        converted = list(row)
+        for index, (functions, expression) in self.converters.items():
+            for function in functions:
+                converted[index] = function(converted[index], expression, database)
+        return converted
 
 
 def prepare_models(rows: QuerySet[M, M]) -> PreparedModels[M]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from json import JSONEncoder
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from django.db.models import (
     Field,
     ForeignKey,
     IntegerField,
+    JSONField,
     Model,
 )
 
@@ -28,6 +30,7 @@ from access.statements import execute, execute_many, fetch
 
 AnyField: TypeAlias = "Field[Any, Any]"
 
+_write_json = JSONEncoder().encode  # what Django writes, without looking for an encoder first
 _PLAIN_FIELDS = (BinaryField, BooleanField, CharField, ForeignKey, IntegerField)
 
 
@@ -44,6 +47,20 @@ def insert(row: Model, *, unless_known: bool = False) -> bool:
     row._state.adding = False
     row._state.db = DEFAULT_DB_ALIAS
     return True
+
+
+def add(model: type[Model], *, unless_known: bool = False, **values: Any) -> Any:
+    """Insert one new row that nobody needs as an instance; returns its key, None as `insert` returns False.
+
+    `values` are by column (`study_id`, not `study`); what is not named gets the default of its field.
+    """
+    columns, others, sql = _add_statement(model, tuple(values), unless_known)
+    row = [*values.values(), *(field.get_default() for field in others)]
+    database = connections[DEFAULT_DB_ALIAS]
+    for index, field, is_json in columns.converted:
+        row[index] = _adapt(field, row[index], is_json, database)
+    found = fetch(sql, row, writes=True)
+    return found[0][0] if found else None
 
 
 def update(row: Model, columns: Sequence[str]) -> None:
@@ -71,13 +88,17 @@ def _prepare(columns: "_Columns", row: Model, *, adding: bool) -> list[Any]:
     """Return the values of a row as the database takes them; text, numbers and bytes pass as they are."""
     values = list(columns.read(row))
     database = connections[DEFAULT_DB_ALIAS]
-    for index, field in columns.converted:
-        value = field.pre_save(row, adding)
-        if type(value) is datetime:
-            values[index] = database.ops.adapt_datetimefield_value(value)
-        else:
-            values[index] = field.get_db_prep_save(value, database)
+    for index, field, is_json in columns.converted:
+        values[index] = _adapt(field, field.pre_save(row, adding), is_json, database)
     return values
+
+
+def _adapt(field: AnyField, value: Any, is_json: bool, database: Any) -> Any:
+    if type(value) is datetime:
+        return database.ops.adapt_datetimefield_value(value)
+    if is_json and type(value) in (list, dict) and database.vendor == "sqlite":
+        return _write_json(value)
+    return field.get_db_prep_save(value, database)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +106,15 @@ class _Columns:
     """Columns of a model in the order of a statement, and those of them that hold JSON, times or the like."""
 
     read: Callable[[Model], tuple[Any, ...]]
-    converted: tuple[tuple[int, AnyField], ...]
+    converted: tuple[tuple[int, AnyField, bool], ...]
 
 
 def _columns_of(fields: Sequence[AnyField]) -> _Columns:
-    converted = tuple((n, field) for n, field in enumerate(fields) if not isinstance(field, _PLAIN_FIELDS))
+    converted = tuple(
+        (n, field, type(field) is JSONField and field.encoder is None)
+        for n, field in enumerate(fields)
+        if not isinstance(field, _PLAIN_FIELDS)
+    )
     names = [field.attname for field in fields]
     getter = attrgetter(*names)
     return _Columns(getter if len(names) > 1 else lambda row: (getter(row),), converted)
@@ -97,13 +122,27 @@ def _columns_of(fields: Sequence[AnyField]) -> _Columns:
 
 @cache
 def _insert_statement(model: type[Model], unless_known: bool) -> tuple[_Columns, str]:
-    key = model._meta.pk
     fields = tuple(f for f in model._meta.concrete_fields if not isinstance(f, AutoField))
+    return _columns_of(fields), _insert_sql(model, fields, unless_known)
+
+
+@cache
+def _add_statement(
+    model: type[Model], columns: tuple[str, ...], unless_known: bool
+) -> tuple[_Columns, tuple[AnyField, ...], str]:
+    named = tuple(next(f for f in model._meta.concrete_fields if f.attname == name) for name in columns)
+    others = tuple(f for f in model._meta.concrete_fields if f not in named and not isinstance(f, AutoField))
+    fields = named + others
+    return _columns_of(fields), others, _insert_sql(model, fields, unless_known)
+
+
+def _insert_sql(model: type[Model], fields: Sequence[AnyField], unless_known: bool) -> str:
+    key = model._meta.pk
     names = ", ".join(_quote_column(f) for f in fields)
     values = ", ".join(["%s"] * len(fields))
     insert = f"INSERT INTO {_quote_table(model)} ({names}) VALUES ({values})"  # noqa: S608 (names of the model)
     conflict = " ON CONFLICT DO NOTHING" if unless_known else ""
-    return _columns_of(fields), f"{insert}{conflict} RETURNING {_quote_column(key)}"
+    return f"{insert}{conflict} RETURNING {_quote_column(key)}"
 
 
 @cache

@@ -5,6 +5,7 @@ costs more than the statements themselves. On SQLite they go straight to the dri
 """
 
 import re
+import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -28,9 +29,12 @@ def fetch(sql: str, parameters: Sequence[Any], *, writes: bool = False) -> Rows:
     """
     connection = connections[DEFAULT_DB_ALIAS]
     if _is_direct(connection, writes=writes):
-        with connection.wrap_database_errors:
+        try:
             rows: Rows = connection.connection.execute(_with_question_marks(sql), parameters).fetchall()
             return rows
+        except sqlite3.Error:
+            with connection.wrap_database_errors:
+                raise
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
@@ -40,8 +44,11 @@ def execute(sql: str, parameters: Sequence[Any]) -> int:
     """Run one statement and return how many rows it changed; `sql` as of `fetch`."""
     connection = connections[DEFAULT_DB_ALIAS]
     if _is_direct(connection, writes=True):
-        with connection.wrap_database_errors:
+        try:
             return int(connection.connection.execute(_with_question_marks(sql), parameters).rowcount)
+        except sqlite3.Error:
+            with connection.wrap_database_errors:
+                raise
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return int(cursor.rowcount)
@@ -51,8 +58,11 @@ def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
     """Run one statement for each row and return how many rows all of them changed; `sql` as of `fetch`."""
     connection = connections[DEFAULT_DB_ALIAS]
     if _is_direct(connection, writes=True):
-        with connection.wrap_database_errors:
+        try:
             return int(connection.connection.executemany(_with_question_marks(sql), rows).rowcount)
+        except sqlite3.Error:
+            with connection.wrap_database_errors:
+                raise
     with connection.cursor() as cursor:
         cursor.executemany(sql, rows)
         return int(cursor.rowcount)

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from access.database import is_sqlite, write_transaction
-from access.rows import insert
+from access.rows import add
 from registry.models import Change, ChangeCursor
 
 NUMBERING_LOCK = 0x53414D53  # arbitrary, but the same for every process
@@ -20,13 +20,13 @@ NUMBERING_LOCK = 0x53414D53  # arbitrary, but the same for every process
 
 def append(kind: str, study_instance_uid: str = "", detail: Mapping[str, Any] | None = None) -> None:
     """Append a change; it must be called in the transaction that changes something."""
-    row = Change(
+    add(
+        Change,
         kind=kind,
         study_instance_uid=study_instance_uid,
         detail=dict(detail or {}),
         appended_at=timezone.now(),
     )
-    insert(row)
 
 
 def number() -> int:

@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 
 from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
-from access.rows import insert
+from access.rows import add, insert
 from registry.models import IssuerRule, Patient, PatientIdentifier
 from registry.names import fold_accents, fold_name
 
@@ -144,10 +144,15 @@ def find_or_create_patient(number: PatientNumber, demographics: Demographics) ->
     if known is not None:
         return known
     patient = _create_patient(demographics)
-    identifier = PatientIdentifier(
-        patient=patient, value=number.value, issuer=number.issuer, is_national=number.is_national
+    key = add(
+        PatientIdentifier,
+        unless_known=True,
+        patient_id=patient.pk,
+        value=number.value,
+        issuer=number.issuer,
+        is_national=number.is_national,
     )
-    if insert(identifier, unless_known=True):
+    if key is not None:
         return patient
     patient.delete()  # somebody else made both meanwhile
     return PatientIdentifier.objects.get(value=number.value, issuer=number.issuer).patient

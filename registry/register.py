@@ -215,7 +215,8 @@ def _close_on_disagreement(
     """Leave a study to its custodian department alone when an instance describes the number's owner differently."""
     if study.in_conflict or not number.value:
         return
-    person = identity.read_patient(study.person_id)
+    is_at_hand = Study.person.is_cached(study)  # of a new study it was read or made just now
+    person = study.person if is_at_hand else identity.read_patient(study.person_id)
     known = identity.Demographics(person.patient_name, person.patient_birth_date, person.patient_sex)
     received = (pack.study.demographics, *pack.described)
     differing = sorted({keyword for one in received for keyword in identity.disagreements(known, one)})

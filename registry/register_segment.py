@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import BigIntegerField, QuerySet, Value
 
 from access.prepared import PreparedList, PreparedModels, Slot, prepare_models
-from access.rows import insert, insert_many, update
+from access.rows import add, insert, insert_many, update
 from registry import changes
 from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
@@ -60,18 +60,18 @@ def register_segment(
     series = None if is_new_study else _find_series(study, segment.facts)
     counted = 0 if series else len(fresh)
     series = series or _create_series(study, segment.facts, counted)
-    row = Segment(
-        series=series,
+    segment_id = add(
+        Segment,
+        series_id=series.pk,
         pack_key=pack_key,
         metadata=segment.metadata,
         metadata_instances=len(segment.instances),
         has_bulk_uris=segment.has_bulk_uris,
     )
-    insert(row)
     stored = {i.facts.sop_instance_uid for i in fresh}
-    values = [_instance_values(i, series.pk, row.pk) for i in fresh]
+    values = [_instance_values(i, series.pk, segment_id) for i in fresh]
     if insert_many(Instance, INSTANCE_COLUMNS, values) < len(fresh):
-        stored = set(Instance.objects.filter(segment=row).values_list("sop_instance_uid", flat=True))
+        stored = set(Instance.objects.filter(segment=segment_id).values_list("sop_instance_uid", flat=True))
         outcomes, hidden = _known_outcomes(study, segment)
     replaced = stored & hidden
     if replaced:
@@ -80,7 +80,7 @@ def register_segment(
     if len(stored) != counted:
         _complete_series(series, study, segment.facts, len(stored) - counted)
     if not stored:
-        row.delete()
+        Segment.objects.filter(pk=segment_id).delete()
     outcomes.update(dict.fromkeys(stored, Outcome.STORED))
     return {i.facts.sop_instance_uid: outcomes[i.facts.sop_instance_uid] for i in segment.instances}
 

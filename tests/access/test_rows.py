@@ -7,7 +7,7 @@ from django.db import DataError, IntegrityError
 from django.utils import timezone
 
 from access.models import ApiClient, AuditEvent, CareProvider, CareUnit
-from access.rows import insert, insert_many, update
+from access.rows import add, insert, insert_many, update
 from registry.models import Change, Patient
 from repository.models import Pack
 from tests.registry.factories import make_department
@@ -50,6 +50,28 @@ def test_an_inserted_row_can_be_saved_and_updated():
     update(change, ("kind",))
     read = Change.objects.get()
     assert (read.kind, read.study_instance_uid, read.detail) == ("delete", "", {"pack": "x"})
+
+
+def test_a_row_added_without_an_instance_is_the_row_the_model_would_save():
+    values = {"query": "PatientName=Å*", "n": [1, None, {}]}
+    event = make_event(detail=values, patient_id=7)
+    event.save()
+    columns = {f.attname: getattr(event, f.attname) for f in AuditEvent._meta.concrete_fields}
+    named = ("recorded_at", "action", "outcome", "actor", "actor_kind", "detail", "patient_id")
+    key = add(AuditEvent, **{name: columns[name] for name in named})
+    read = AuditEvent.objects.get(pk=key)
+    for name, value in columns.items():
+        assert name == "id" or getattr(read, name) == value, name
+    assert AuditEvent.objects.filter(detail__query="PatientName=Å*", detail__n__2={}).count() == 2
+
+
+def test_an_added_row_tells_its_key_or_that_it_is_taken():
+    now = timezone.now()
+    assert add(Pack, key="packs/aa/1", state="live", written_at=now, unless_known=True) == "packs/aa/1"
+    assert add(Pack, key="packs/aa/1", state="gone", written_at=now, unless_known=True) is None
+    assert Pack.objects.get().state == "live"
+    with pytest.raises(IntegrityError):
+        add(Pack, key="packs/aa/2", state="live")
 
 
 def test_a_taken_key_is_told_or_raised():
