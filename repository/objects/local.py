@@ -54,8 +54,10 @@ class LocalObjectStore:
     """Objects as files below `root`, which must exist on one file system."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._named: set[Path] = set()  # folders whose own name is durable: they stay, so once is enough
+        self._root = str(root)
+        # Folders whose own name is durable: they stay, so once is enough.
+        self._named: set[str] = {self._root}
+        self._flushed: set[str] = set()
 
     def create(self, key: str) -> BinaryIO:
         """Open a new file for reading and writing, folders made; raises `ObjectExists`, `InvalidKey`."""
@@ -65,7 +67,7 @@ class LocalObjectStore:
             try:
                 descriptor = os.open(path, flags, 0o640)
             except FileNotFoundError:  # the first of its folder
-                path.parent.mkdir(parents=True, exist_ok=True)
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path, flags, 0o640)
         except FileExistsError as error:
             raise ObjectExists(f"object {key} exists already") from error
@@ -73,12 +75,16 @@ class LocalObjectStore:
 
     def sync(self, key: str) -> None:
         """Flush the folder that names the file and, once, those above it: a new folder is a name in its parent."""
-        folder = self._path_of(key).parent
+        folder = _above(self._path_of(key))
         _sync_folder(folder)
-        while folder != self._root and folder not in self._named:
-            _sync_folder(folder.parent)
-            self._named.add(folder)
-            folder = folder.parent
+        while folder not in self._named:
+            parent = _above(folder)
+            # Of a parent that is flushed for the first time, all folders in it are durable by that: there may be many.
+            beside = {folder} if parent in self._flushed else set(_folders_in(parent))
+            _sync_folder(parent)
+            self._flushed.add(parent)
+            self._named |= beside
+            folder = parent
 
     def open(self, key: str) -> LocalObjectReader:
         """Open a file for ranged reads; raises `UnknownObject`, `InvalidKey`."""
@@ -98,23 +104,32 @@ class LocalObjectStore:
 
     def delete(self, key: str) -> None:
         """Unlink a file; a missing one is no error. Open readers keep their bytes."""
-        self._path_of(key).unlink(missing_ok=True)
+        Path(self._path_of(key)).unlink(missing_ok=True)
 
     def keys(self, prefix: str = "") -> Iterator[StoredKey]:
         """List the files whose key begins with `prefix`, in order of their keys."""
-        yield from _list_below(self._root, "", prefix)
+        yield from _list_below(Path(self._root), "", prefix)
 
-    def _path_of(self, key: str) -> Path:
-        return self._root / validate_key(key)
+    def _path_of(self, key: str) -> str:
+        return f"{self._root}/{validate_key(key)}"
 
     def _stat(self, key: str) -> os.stat_result:
         try:
-            return self._path_of(key).lstat()
+            return os.lstat(self._path_of(key))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UnknownObject(f"object {key} does not exist") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _folders_in(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+
+
+def _sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

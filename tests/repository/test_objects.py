@@ -171,11 +171,18 @@ def test_a_local_store_follows_no_links_out_of_its_root(tmp_path: Path) -> None:
 
 def test_a_folder_is_flushed_each_time_and_its_name_once(tmp_path, monkeypatch):
     store = LocalObjectStore(tmp_path)
-    flushed: list[Path] = []
+    flushed: list[str] = []
     monkeypatch.setattr("repository.objects.local._sync_folder", flushed.append)
     for key in ("packs/aa/1.pack", "packs/aa/2.pack", "packs/bb/3.pack"):
         store.create(key).close()
         store.sync(key)
-    first, second = tmp_path / "packs" / "aa", tmp_path / "packs" / "bb"
-    packs = tmp_path / "packs"
-    assert flushed == [first, packs, tmp_path, first, second, packs]
+    root, packs = str(tmp_path), str(tmp_path / "packs")
+    first, second, third = (f"{packs}/{name}" for name in ("aa", "bb", "cc"))
+    assert flushed == [first, packs, root, first, second, packs]
+
+    flushed.clear()  # another process: what it finds there is flushed with the first of it, what is new by itself
+    store = LocalObjectStore(tmp_path)
+    for key in ("packs/bb/4.pack", "packs/aa/5.pack", "packs/cc/6.pack"):
+        store.create(key).close()
+        store.sync(key)
+    assert flushed == [second, packs, root, first, third, packs]
