@@ -11,6 +11,8 @@ from repository.frames import FrameTable
 from repository.header.model import Header
 
 ZSTD_LEVEL = 3
+MAX_PENDING_BYTES = 64 << 10
+MAX_IDLE_COMPRESSORS = 8
 SEPARATOR = b",\n"
 
 
@@ -47,13 +49,15 @@ def prepare_instance(
 
 @dataclass(slots=True)
 class DocumentBuilder:
-    """A metadata document while it grows: DICOM JSON of one instance after the other, compressed as it comes."""
+    """A metadata document while it grows: DICOM JSON of one instance after the other.
+
+    A small one is compressed at once when it is whole, a large one as it comes.
+    """
 
     _length: int = 0
+    _pending: list[bytes] = field(default_factory=list)
     _pieces: list[bytes] = field(default_factory=list)
-    _compressor: "zstandard.ZstdCompressionObj" = field(
-        default_factory=lambda: zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
-    )
+    _stream: "zstandard.ZstdCompressionObj | None" = None
 
     def add(self, json: bytes) -> int:
         """Append the JSON of one instance; returns where it begins in the unpacked document."""
@@ -65,12 +69,36 @@ class DocumentBuilder:
 
     def finish(self) -> bytes:
         """Return the whole document as zstd."""
-        self._pieces.append(self._compressor.flush())
+        if self._stream is None:
+            return _compress(b"".join(self._pending))
+        self._pieces.append(self._stream.flush())
         return b"".join(self._pieces)
 
     def _write(self, data: bytes) -> None:
         self._length += len(data)
-        self._pieces.append(self._compressor.compress(data))
+        if self._stream is None:
+            self._pending.append(data)
+            if self._length <= MAX_PENDING_BYTES:
+                return
+            self._stream = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
+            data = b"".join(self._pending)
+            self._pending.clear()
+        self._pieces.append(self._stream.compress(data))
+
+
+_compressors: list[zstandard.ZstdCompressor] = []
+"""Idle ones: making one costs several times what it costs to compress a small document. No two threads share one."""
+
+
+def _compress(document: bytes) -> bytes:
+    try:
+        compressor = _compressors.pop()
+    except IndexError:
+        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=False)
+    packed = compressor.compress(document)
+    if len(_compressors) < MAX_IDLE_COMPRESSORS:
+        _compressors.append(compressor)
+    return packed
 
 
 @dataclass(slots=True)
