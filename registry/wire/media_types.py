@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -162,9 +163,16 @@ def negotiate(accept_query: str | None, accept_header: str | None, offers: Seque
 
     Standard: PS3.18 8.7.5, 8.7.8.1
     """
-    in_header = parse_accept(accept_header or "")
+    return _negotiate(accept_query or "", accept_header or "", tuple(offers))
+
+
+@lru_cache(
+    maxsize=512
+)  # a client asks in the same words again and again, and instances of a series offer the same
+def _negotiate(accept_query: str, accept_header: str, offers: tuple[Offer, ...]) -> Choice:
+    in_header = parse_accept(accept_header)
     # A '+' in a query means a blank; who did not escape it still means application/dicom+json.
-    in_query = parse_accept(_LOST_PLUS.sub(r"\1+\2", accept_query or ""))
+    in_query = parse_accept(_LOST_PLUS.sub(r"\1+\2", accept_query))
     if not in_header and not in_query:
         in_header = (MediaRange("*", "*"),)
     choice = _choose(in_query, offers) or _choose(in_header, offers)

@@ -182,6 +182,11 @@ class MultipartReader:
 
     def _skip_empty_line(self) -> None:
         """Step over the line end before the content, unless it is the next delimiter's: of an empty part."""
+        if len(self._buffer) - self._at >= len(self._delimiter) and not self._buffer.startswith(
+            self._delimiter, self._at
+        ):  # the common case, without a search through all that has arrived
+            self._at += 2
+            return
         while True:
             index, line_end = self._find_delimiter()
             if index > self._at or (self._ended and line_end < 0):

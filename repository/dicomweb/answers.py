@@ -5,7 +5,6 @@ Standard: PS3.18 8.6, 8.7.8
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -84,13 +83,7 @@ def permitted_documents(actor: Actor, study: str, series: str | None) -> list[me
 
 def negotiate_for(request: HttpRequest, offers: Sequence[Offer]) -> Choice:
     """Choose among the offers by the `accept` parameter and the Accept header."""
-    return _negotiate(",".join(request.GET.getlist("accept")), request.headers.get("Accept"), tuple(offers))
-
-
-@lru_cache(maxsize=512)
-def _negotiate(accept_query: str | None, accept_header: str | None, offers: tuple[Offer, ...]) -> Choice:
-    # A client asks the same way again and again, and instances of a series offer the same.
-    return negotiate(accept_query, accept_header, offers)
+    return negotiate(",".join(request.GET.getlist("accept")), request.headers.get("Accept"), offers)
 
 
 def start(pieces: Iterator[bytes]) -> Iterator[bytes]:
