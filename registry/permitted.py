@@ -31,6 +31,7 @@ from registry.models import (
     PatientIdentifier,
     Relative,
     Share,
+    Study,
 )
 
 _SIZES = (1, 4, 16, 64, 256)
@@ -132,8 +133,8 @@ def permitted_at_department(terms: Terms) -> Q:
 
 
 def permitted_by_choice(terms: Terms) -> Q:
-    """Return the condition on studies of patients of whom another unit's data were chosen."""
-    return Q(person__in=_choices(terms).values("patient")) & permitted(terms)
+    """Return the condition on other units' studies of patients of whom such data were chosen."""
+    return Q(person__in=_choices(terms).values("patient")) & _for_person(terms, _same_provider(terms))
 
 
 def permitted_by_opening(terms: Terms) -> Q:
@@ -142,13 +143,21 @@ def permitted_by_opening(terms: Terms) -> Q:
 
 
 def permitted_by_consent(terms: Terms) -> Q:
-    """Return the condition on studies of patients who consented."""
-    return Q(person__in=_consents(terms).values("patient")) & permitted(terms)
+    """Return the condition on other providers' studies of patients who consented.
+
+    The keys are found in an index alone: of thousands of patients only what other providers keep is looked at.
+    """
+    parties = _shared_records(terms).filter(sharingagreement__parties=terms.provider)
+    elsewhere = Study.objects.filter(
+        person__in=_consents(terms).values("patient"),
+        custodian__unit__provider__in=parties.values("careprovider"),
+    ).exclude(custodian__unit__provider=terms.provider)
+    return Q(pk__in=elsewhere.values("pk")) & _for_person(terms, _other_provider(terms))
 
 
 def permitted_by_relation(terms: Terms) -> Q:
     """Return the condition on studies of patients in a relation: to other units, where no choice is asked for."""
-    return Q(person__in=_relations(terms).values("patient")) & permitted(terms)
+    return Q(person__in=_relations(terms).values("patient")) & _for_person(terms, _same_provider(terms))
 
 
 def permitted_by_part(terms: Terms) -> Q:
@@ -250,14 +259,17 @@ def _other_provider(terms: Terms) -> Q:
 
 def _agreements(terms: Terms) -> QuerySet[Any]:
     """The custodian's provider as a party of an agreement on shared documentation with the actor's."""
+    return _shared_records(terms).filter(
+        careprovider=OuterRef(_PROVIDER), sharingagreement__parties=terms.provider
+    )
+
+
+def _shared_records(terms: Terms) -> QuerySet[Any]:
+    """Return each party of each agreement on shared documentation that is valid."""
     began = Q(sharingagreement__valid_from__isnull=True) | Q(sharingagreement__valid_from__lte=terms.now)
     lasts = Q(sharingagreement__valid_to__isnull=True) | Q(sharingagreement__valid_to__gt=terms.now)
     return SharingAgreement.parties.through.objects.filter(
-        began,
-        lasts,
-        careprovider=OuterRef(_PROVIDER),
-        sharingagreement__kind=SharingAgreement.COHESIVE,
-        sharingagreement__parties=terms.provider,
+        began, lasts, sharingagreement__kind=SharingAgreement.COHESIVE
     )
 
 

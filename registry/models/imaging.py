@@ -16,7 +16,7 @@ class Study(models.Model):
     """One study as first received; its rows below, its timestamps beside."""
 
     study_instance_uid = models.CharField(max_length=64, unique=True)
-    person = models.ForeignKey(Patient, models.PROTECT, related_name="studies")
+    person = models.ForeignKey(Patient, models.PROTECT, related_name="studies", db_index=False)
     custodian = models.ForeignKey(Department, models.PROTECT, related_name="+", null=True, db_index=False)
     in_conflict = models.BooleanField(default=False, help_text="Visible to its custodian only")
 
@@ -65,6 +65,7 @@ class Study(models.Model):
                 fields=["accession_number"], name="study_accession", condition=~Q(accession_number="")
             ),
             models.Index(fields=["patient_id_normal"], name="study_patient_id"),
+            models.Index(fields=["person", "custodian"], name="study_of_person"),
             models.Index(  # text in the order of its bytes: on PostgreSQL only that finds a beginning
                 fields=["patient_name_folded"], name="study_patient_name", opclasses=["varchar_pattern_ops"]
             ),
@@ -211,6 +212,14 @@ class Home(models.Model):
                 F("study_time").desc(),
                 F("study").desc(),
                 name="home_department",
+            ),
+            models.Index(  # what is with a department alone: shared, delivered or in conflict
+                "department",
+                F("study_date").desc(),
+                F("study_time").desc(),
+                F("study").desc(),
+                name="home_alone",
+                condition=Q(unit__isnull=True),
             ),
         ]
 
