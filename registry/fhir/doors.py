@@ -1,6 +1,6 @@
 """The table of the resources that the registry serves."""
 
 from registry.fhir.door import ResourceDoor
-from registry.fhir.resources import consent, imaging_study, patient
+from registry.fhir.resources import audit_event, consent, imaging_study, patient
 
-DOORS: tuple[ResourceDoor, ...] = (consent.DOOR, imaging_study.DOOR, patient.DOOR)
+DOORS: tuple[ResourceDoor, ...] = (audit_event.DOOR, consent.DOOR, imaging_study.DOOR, patient.DOOR)
