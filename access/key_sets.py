@@ -50,7 +50,7 @@ def find_key(issuer: TokenIssuer, kid: str | None) -> Key:
         There is none.
     """
     if issuer.jwks is not None:
-        return _choose(_read_keys(issuer.jwks, issuer), kid, issuer)
+        return _choose(read_keys(issuer.jwks), kid, issuer)
     now = time.monotonic()
     kept = _kept.get(issuer.jwks_url)
     if kept is None or now - kept.fetched_at > FRESH_S:
@@ -90,18 +90,24 @@ def _ask(issuer: TokenIssuer, kept: _Kept, now: float) -> _Kept:
             allow_private=settings.ALLOW_PRIVATE_ISSUERS,
             setting="SAMSYN_ALLOW_PRIVATE_ISSUERS",
         )
-        return _Kept(_read_keys(document, issuer), now, now)
+        return _Kept(read_keys(document), now, now)
     except (ForbiddenAddress, UnknownHost, UnfetchableDocument, UnknownKey) as error:
         log.warning("the keys of %s cannot be fetched: %s", issuer.issuer, error)
         return _Kept(kept.keys, kept.fetched_at, now)
 
 
-def _read_keys(document: Any, issuer: TokenIssuer) -> tuple[Key, ...]:
-    """Take the public signing keys; what is no such key (a secret, a short one) is left out."""
+def read_keys(document: Any) -> tuple[Key, ...]:
+    """Take the public signing keys of a JWK set; what is no such key (a secret, a short one) is left out.
+
+    Raises
+    ------
+    UnknownKey
+        It is no JWK set.
+    """
     try:
         keys = KeySet.import_key_set(document).keys
     except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnknownKey(f"the keys of {issuer.issuer} are not a JWK set") from error
+        raise UnknownKey("not a JWK set") from error
     return tuple(key for key in keys if _is_signing_key(key))
 
 

@@ -5,15 +5,18 @@ first one in the list.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from access.actor import Actor
 from access.authentication import Unauthenticated, authenticate
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which imports this module, because the settings name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class ActorAuthentication(BaseAuthentication):
 class DeclaredPermission(BasePermission):
     """A view names the permission word for each method in `required_permissions`; what it does not name is refused."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Tell whether the actor holds the word that the view names."""
         needed: str = getattr(view, "required_permissions", {}).get(request.method or "", "")
         return isinstance(request.auth, Actor) and bool(needed) and request.auth.may(needed)

@@ -29,9 +29,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer counts in the text format of Prometheus; for systems with a token only."""
     try:
-        authenticate(request)
+        actor = authenticate(request)
     except Unauthenticated as error:
-        return HttpResponse(f"{error}\n", status=401, content_type="text/plain")
+        headers = {"WWW-Authenticate": 'Bearer realm="samsyn"'}
+        return HttpResponse(f"{error}\n", status=401, headers=headers, content_type="text/plain")
+    if actor.kind != "system":
+        return HttpResponse("for systems only\n", status=403, content_type="text/plain")
     numbers = {
         'samsyn_packs{state="live"}': Pack.objects.filter(state=Pack.LIVE).count(),
         'samsyn_packs{state="condemned"}': Pack.objects.filter(state=Pack.CONDEMNED).count(),

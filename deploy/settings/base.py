@@ -178,7 +178,7 @@ _FORBIDDEN = ("camera", "microphone", "geolocation", "payment", "usb", "display-
 _OUR_OWN = ("fullscreen", "publickey-credentials-get", "publickey-credentials-create", "clipboard-write")
 PERMISSIONS_POLICY: dict[str, str | list[str]] = {
     **{feature: [] for feature in _FORBIDDEN},
-    **{feature: "self" for feature in _OUR_OWN},
+    **dict.fromkeys(_OUR_OWN, "self"),
 }
 
 LANGUAGE_CODE = "sv"
