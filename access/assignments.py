@@ -5,7 +5,7 @@ the access log speaks of it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.utils import timezone
 
@@ -15,11 +15,13 @@ from access.database import run_write
 from access.epochs import raise_access_epoch, read_access_epoch
 from access.kept import keep, next_moment
 from access.models import Assignment, Department, Role, User
-from access.roles import ensure_group
+from access.roles import ensure_group, make_group_name, read_role_code
 
 CARE = "care"
 PURPOSES = {CARE: "Care and treatment", "administration": "Administration"}
 """What an assignment's accesses are for; patient data are read for care only."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class InvalidAssignment(ValueError):
@@ -70,35 +72,51 @@ def give_role(
     InvalidAssignment
         Times that contradict each other or the department's, an unknown purpose, or one that is there already.
     """
-    now = timezone.now()
-    _check(role, department, terms, now)
 
     def write() -> Assignment:
         # One at a time for a person: two that overlap would otherwise not see each other.
         User.objects.select_for_update().get(pk=user.pk)
-        group = ensure_group(role, department)
-        running = Assignment.objects.filter(user=user, department=department, group=group)
-        begins = terms.valid_from or now
-        for row in running:
-            if (row.valid_to is None or begins < row.valid_to) and (
-                terms.valid_to is None or row.valid_from < terms.valid_to
-            ):
-                raise InvalidAssignment("the person has this role in this department at that time already")
+        check_assignment(user, role, department, terms)
         row = Assignment.objects.create(
             user=user,
             department=department,
-            group=group,
+            group=ensure_group(role, department),
             role=role.name,
             commission_hsa_id=terms.commission_hsa_id,
             purpose=terms.purpose,
-            valid_from=begins,
+            valid_from=terms.valid_from or timezone.now(),
             valid_to=terms.valid_to,
         )
         raise_access_epoch()
-        _record(by, "assignment_given", row, role.code)
+        _record(by, "assignment_give", row, role.code)
         return row
 
     return run_write(write)
+
+
+def check_assignment(user: User, role: Role, department: Department, terms: Terms) -> None:
+    """Tell whether `give_role` would give it.
+
+    Raises
+    ------
+    InvalidAssignment
+        As `give_role` does.
+    """
+    now = timezone.now()
+    begins, ends = terms.valid_from or now, terms.valid_to
+    if terms.purpose not in PURPOSES:
+        raise InvalidAssignment(f"unknown purpose {terms.purpose!r}: one of {', '.join(PURPOSES)}")
+    if ends is not None and ends <= max(begins, now):
+        raise InvalidAssignment("the end must come after the beginning and after now")
+    for place in (department, department.unit, department.unit.provider):
+        if place.valid_to is not None and place.valid_to <= begins:
+            raise InvalidAssignment(f"{place.name} has ended by then")
+    if not role.permissions:
+        raise InvalidAssignment(f"the role {role.code} has no permissions")
+    name = make_group_name(role, department)
+    others = Assignment.objects.filter(user=user, department=department, group__name=name)
+    if others.exclude(valid_to__lte=begins).exclude(valid_from__gte=ends or _NEVER).exists():
+        raise InvalidAssignment("the person has this role in this department at that time already")
 
 
 def end_assignment(assignment_id: int, *, by: Actor | None = None) -> Assignment:
@@ -118,23 +136,10 @@ def end_assignment(assignment_id: int, *, by: Actor | None = None) -> Assignment
         row.valid_to = now
         row.save(update_fields=["valid_to"])
         raise_access_epoch()
-        _record(by, "assignment_ended", row, row.group.name.partition("@")[0])
+        _record(by, "assignment_end", row, read_role_code(row.group))
         return row
 
     return run_write(write)
-
-
-def _check(role: Role, department: Department, terms: Terms, now: datetime) -> None:
-    begins = terms.valid_from or now
-    if terms.purpose not in PURPOSES:
-        raise InvalidAssignment(f"unknown purpose {terms.purpose!r}: one of {', '.join(PURPOSES)}")
-    if terms.valid_to is not None and terms.valid_to <= max(begins, now):
-        raise InvalidAssignment("the end must come after the beginning and after now")
-    for row in (department, department.unit, department.unit.provider):
-        if row.valid_to is not None and row.valid_to <= begins:
-            raise InvalidAssignment(f"{row.name} has ended by then")
-    if not role.permissions:
-        raise InvalidAssignment(f"the role {role.code} has no permissions")
 
 
 def _record(by: Actor | None, action: str, row: Assignment, role_code: str) -> None:

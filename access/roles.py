@@ -116,7 +116,7 @@ def set_permissions(role: Role, codenames: Collection[str], *, by: Actor | None 
             "removed": sorted(before - set(after)),
         }
         if by is not None:
-            audit.record(by, "role_changed", door="portal", detail=detail)
+            audit.record(by, "role_change", door="portal", detail=detail)
 
     run_write(write)
     role.permissions = list(after)
@@ -135,7 +135,9 @@ def rewrite_groups(role: Role, codenames: Collection[str]) -> None:
 
 
 def _groups_of(role: Role) -> "list[Group]":
-    return list(Group.objects.filter(name__startswith=f"{role.code}{AT}"))
+    prefix = f"{role.code}{AT}"
+    # SQLite compares without case here.
+    return [row for row in Group.objects.filter(name__startswith=prefix) if row.name.startswith(prefix)]
 
 
 def _write_permissions(codenames: Collection[str], places: dict[int, int]) -> None:
