@@ -25,18 +25,28 @@ from registry.facts import SeriesFacts, StudyFacts, series_facts, study_facts
 from registry.identity import Demographics
 from registry.received import Outcome
 from registry.register import Registration, is_same_patient, refusal_of
+from repository.coerce_on_store import (
+    NOTHING,
+    Coercion,
+    CoercionPolicy,
+    decide_coercion,
+    read_policy,
+    recognise,
+    tell_coercion,
+)
+from repository.coercion import apply_coercion
 from repository.frames import find_frames
 from repository.header.errors import MissingFileMeta, Part10Error
 from repository.header.model import Header
 from repository.known_instances import KnownInstance, compare, digest, find_known, is_known_study
 from repository.objects.selection import open_store
-from repository.open_packs import OpenPacks, WrittenPack
+from repository.open_packs import OpenPack, OpenPacks, WrittenPack
 from repository.part10 import complete_file, read_header
+from repository.part_results import accepted, refused
 from repository.peek import peek_study_instance_uid
 from repository.segments import PreparedInstance, prepare_instance
 from repository.store_commit import commit_packs, source_department
 from repository.store_result import (
-    DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
     OUT_OF_RESOURCES,
     REFUSALS,
     STUDY_MISMATCH,
@@ -62,6 +72,7 @@ class _Request:
     actor: Actor
     packs: OpenPacks
     study_in_path: str | None
+    coercion: CoercionPolicy | None
     results: list[PartResult] = field(default_factory=list)
     seen: dict[str, KnownInstance] = field(default_factory=dict)
     known_studies: dict[str, bool] = field(default_factory=dict)
@@ -93,7 +104,8 @@ def store(
         A pack was condemned meanwhile; the sender must try again.
     """
     received_at = timezone.now()
-    request = _Request(actor, OpenPacks(open_store(), actor, received_at), study_in_path)
+    packs = OpenPacks(open_store(), actor, received_at)
+    request = _Request(actor, packs, study_in_path, read_policy(actor, received_at))
     try:
         for number, part in enumerate(parts, start=1):
             request.results.append(_take_part(request, number, part))
@@ -111,7 +123,7 @@ def _take_part(request: _Request, number: int, part: Part) -> PartResult:
         head, is_whole = _buffer(chunks)
         if is_whole:
             return _take_small(request, number, head)
-        study_instance_uid = peek_study_instance_uid(head)
+        study_instance_uid = None if request.coercion else peek_study_instance_uid(head)
         if study_instance_uid is None:
             return _take_scratch(request, number, head, chunks)
         return _take_large(request, number, study_instance_uid, head, chunks)
@@ -138,20 +150,28 @@ def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
     except MissingFileMeta:
         data = complete_file(data)
         header = read_header(data)
-    early = _check(request, number, header) or _check_known(request, number, header, data)
+    sent, sent_header = data, header
+    coercion = decide_coercion(request.coercion, sent, sent_header)
+    if coercion.splices:
+        data = b"".join(apply_coercion(sent, coercion.splices))
+        header = read_header(data)
+    early = _check(request, number, header) or _check_known(request, number, sent_header, sent)
     if early is not None:
         return early
     study, prepared = _prepare(request, header, data)
     pack = request.packs.of_study(header.study_instance_uid)
     pack.writer.begin_part()
     pack.writer.write(data)
-    request.seen[header.sop_instance_uid] = _known_as(header, pack.add(study, prepared))
-    request.packs.close_if_full(pack)
-    return _accepted(number, header, prepared)
+    return _keep_part(request, number, pack, header, study, prepared, coercion)
 
 
 def _take_large(
-    request: _Request, number: int, study_instance_uid: str, head: bytes, chunks: Iterator[bytes | memoryview]
+    request: _Request,
+    number: int,
+    study_instance_uid: str,
+    head: bytes,
+    chunks: Iterator[bytes | memoryview],
+    coercion: Coercion | None = None,
 ) -> PartResult:
     pack = request.packs.of_study(study_instance_uid)
     pack.writer.begin_part()
@@ -164,7 +184,9 @@ def _take_large(
             pack.writer.write(chunk)
         with pack.writer.part_view() as view:
             header = read_header(view)
-            early = _check(request, number, header) or _check_known(request, number, header, view)
+            early = None
+            if coercion is None:  # else it was checked as it was sent
+                early = _check(request, number, header) or _check_known(request, number, header, view)
             study, prepared = _prepare(request, header, view)
     except BaseException:
         pack.writer.drop_part()
@@ -172,15 +194,32 @@ def _take_large(
     if early is not None:
         pack.writer.drop_part()
         return early
-    request.seen[header.sop_instance_uid] = _known_as(header, pack.add(study, prepared))
+    return _keep_part(request, number, pack, header, study, prepared, coercion or NOTHING)
+
+
+def _keep_part(
+    request: _Request,
+    number: int,
+    pack: OpenPack,
+    header: Header,
+    study: StudyFacts,
+    prepared: PreparedInstance,
+    coercion: Coercion,
+) -> PartResult:
+    """Keep what was written as this instance; within the request it is known by what was sent."""
+    sha256 = pack.add(study, prepared)
+    request.seen[header.sop_instance_uid] = _known_as(header, coercion.sent_sha256 or sha256)
     request.packs.close_if_full(pack)
-    return _accepted(number, header, prepared)
+    result = accepted(number, header, prepared)
+    if coercion.remark:
+        return replace(result, warnings=(*result.warnings, coercion.remark))
+    return tell_coercion(result, header.attributes) if coercion.splices else result
 
 
 def _take_scratch(
     request: _Request, number: int, head: bytes, chunks: Iterator[bytes | memoryview]
 ) -> PartResult:
-    """Take a large part whose study cannot be seen from its first bytes: by way of a scratch file."""
+    """Take a large part whose study cannot be seen from its first bytes, or that may be coerced: by a scratch file."""
     Path(settings.SPOOL_ROOT).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=settings.SPOOL_ROOT) as scratch:
         total = scratch.write(head)
@@ -190,10 +229,13 @@ def _take_scratch(
             scratch.write(chunk)
         scratch.flush()
         with mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            study_instance_uid = read_header(view).study_instance_uid
-        scratch.seek(0)
-        pieces = iter(lambda: scratch.read(256 << 10), b"")
-        return _take_large(request, number, study_instance_uid, next(pieces), pieces)
+            header = read_header(view)
+            early = _check(request, number, header) or _check_known(request, number, header, view)
+            if early is not None:
+                return early
+            coercion = decide_coercion(request.coercion, view, header)
+            pieces = apply_coercion(view, coercion.splices)
+            return _take_large(request, number, header.study_instance_uid, next(pieces), pieces, coercion)
 
 
 def _check_size(total: int) -> None:
@@ -209,7 +251,7 @@ def _check(request: _Request, number: int, header: Header) -> PartResult | None:
             f"The instance belongs to study {header.study_instance_uid}, the request is for study"
             f" {request.study_in_path}."
         )
-        return _refused(number, header, STUDY_MISMATCH, "of another study than the request is for", comment)
+        return refused(number, header, STUDY_MISMATCH, "of another study than the request is for", comment)
     return _check_patient(request, number, header)
 
 
@@ -226,7 +268,7 @@ def _check_patient(request: _Request, number: int, header: Header) -> PartResult
         request.described.setdefault(uid, []).append(facts.demographics)
         return None
     request.strangers[uid] += 1
-    return _refused(number, header, *REFUSALS[Outcome.OTHER_PATIENT])
+    return refused(number, header, *REFUSALS[Outcome.OTHER_PATIENT])
 
 
 def _patient_of(header: Header) -> tuple[object, ...]:
@@ -259,13 +301,17 @@ def _check_known(
     sent = _known_as(header, digest(data))
     outcome = compare(known, sent)
     if outcome is Outcome.DUPLICATE:
-        return _accepted(number, header)
+        return accepted(number, header)
+    stored = recognise(data, header, known) if outcome is Outcome.OTHER_BYTES and seen is None else None
+    release()
+    if stored is not None:
+        return tell_coercion(accepted(number, header), stored)
     if outcome is Outcome.OTHER_BYTES and _keeps_first(request):
         outcome = Outcome.FIRST_KEPT if seen else _refusal_of(request, header) or Outcome.FIRST_KEPT
         release()
     if outcome is Outcome.FIRST_KEPT:
-        return replace(keep_first(_accepted(number, header)), other_sha256=sent.sha256)
-    return replace(_refused(number, header, *REFUSALS[outcome]), other_sha256=sent.sha256)
+        return replace(keep_first(accepted(number, header)), other_sha256=sent.sha256)
+    return replace(refused(number, header, *REFUSALS[outcome]), other_sha256=sent.sha256)
 
 
 def _keeps_first(request: _Request) -> bool:
@@ -312,35 +358,6 @@ def _prepare(
     if series is None:
         series = request.series_facts[_place(header)] = series_facts(header.attributes)
     return study, prepare_instance(header, series, frames, findings)
-
-
-def _accepted(number: int, header: Header, prepared: PreparedInstance | None = None) -> PartResult:
-    """Return success; without `prepared` for an instance that is stored already."""
-    warnings = header.warnings if prepared is None else prepared.warnings
-    is_odd = header.contradicts_sop_class or len(warnings) > len(header.warnings)
-    return PartResult(
-        number,
-        header.sop_class_uid,
-        header.sop_instance_uid,
-        header.study_instance_uid,
-        header.series_instance_uid,
-        is_duplicate=prepared is None,
-        warnings=warnings,
-        warning_reason=DATA_SET_DOES_NOT_MATCH_SOP_CLASS if is_odd and prepared else None,
-    )
-
-
-def _refused(number: int, header: Header, reason: int, summary: str, comment: str) -> PartResult:
-    return PartResult(
-        number,
-        header.sop_class_uid,
-        header.sop_instance_uid,
-        header.study_instance_uid,
-        header.series_instance_uid,
-        failure_reason=reason,
-        summary=summary,
-        comment=comment,
-    )
 
 
 def _settle(result: PartResult, registrations: dict[str, Registration]) -> PartResult:

@@ -1,6 +1,6 @@
 """The one transaction of a store: rows, pack keys and the audit, or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import lru_cache
 
@@ -48,6 +48,7 @@ def commit_packs(
     """
     written.sort(key=lambda pack: pack.received.study.study_instance_uid)
     department = source_department(actor)
+    coerced = {r.sop_instance_uid for r in results if r.original_attributes and not r.is_duplicate}
     others = [(r.sop_instance_uid, r.other_sha256) for r in results if r.other_sha256]
     notes = find_rejection_notes(written)
 
@@ -55,6 +56,7 @@ def commit_packs(
         by_study: dict[str, Registration] = {}
         for pack in written:
             registration = register(pack.received, department)
+            _refuse_racing_coercions(registration, coerced)
             _keep_first(registration, actor)
             _write_pack_row(pack, registration)
             uid = pack.received.study.study_instance_uid
@@ -69,6 +71,15 @@ def commit_packs(
         return by_study
 
     return run_write(work)
+
+
+def _refuse_racing_coercions(registration: Registration, coerced: Set[str]) -> None:
+    """Have a coerced instance sent again that a racing store was faster with: only then it is known whether it is the
+    same, for it was changed at another moment.
+    """
+    others = {uid for uid, outcome in registration.outcomes.items() if outcome is Outcome.OTHER_BYTES}
+    if others & coerced:
+        raise StorageBusy("an instance was stored by another request meanwhile; send the request again")
 
 
 def _keep_first(registration: Registration, actor: Actor) -> None:
@@ -124,7 +135,7 @@ def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Regi
             door=door,
             study_instance_uid=uid,
             patient_id=registration.person_id,
-            detail={"instances": counts},
+            detail={"instances": counts, **_count_coerced(results, uid)},
         )
     kept = [{"part": r.part_number, "uid": r.sop_instance_uid} for r in results if r.is_first_kept]
     if failed or kept or not by_study:
@@ -146,3 +157,10 @@ def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Regi
                 **({"first_kept": kept[:100], "first_kept_count": len(kept)} if kept else {}),
             },
         )
+
+
+def _count_coerced(results: Sequence[PartResult], study_instance_uid: str) -> dict[str, int]:
+    coerced = sum(
+        r.original_attributes is not None for r in results if r.study_instance_uid == study_instance_uid
+    )
+    return {"coerced": coerced} if coerced else {}

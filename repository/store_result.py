@@ -1,9 +1,12 @@
 """What a store answers for each part."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from registry.received import Outcome
 
+COERCION_OF_DATA_ELEMENTS = 0xB000
 DATA_SET_DOES_NOT_MATCH_SOP_CLASS = 0xB007
 FIRST_VERSION_KEPT = 0xB00E
 """Our own code, as PS3.18 I.2.1 allows: B000 would say that the stored object was changed, and it was not."""
@@ -60,6 +63,7 @@ class PartResult:
     the part, as in an archive. `warnings` are remarks for people; `warning_reason` is the code of the one that
     matters to programs, None where the instance is as good as any. `other_sha256` is the hash of what was sent where
     another content is known under its UID; `is_first_kept` says that the sender is told of it by a warning.
+    `original_attributes` is the item (DICOM JSON) that tells what was changed while the instance was stored.
     """
 
     part_number: int
@@ -74,6 +78,7 @@ class PartResult:
     is_duplicate: bool = False
     is_first_kept: bool = False
     other_sha256: bytes = b""
+    original_attributes: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
     warning_reason: int | None = None
 

@@ -198,6 +198,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["access.rest.ActorAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["access.rest.DeclaredPermission"],
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 
 # The base of every URL in an answer; empty means the address under which the request came, if that
@@ -255,6 +256,8 @@ COMMITMENT_RETENTION_DAYS = float(os.environ.get("SAMSYN_COMMITMENT_RETENTION_DA
 DELIVERY_LEASE_S = float(os.environ.get("SAMSYN_DELIVERY_LEASE_S", "60"))
 # Receivers on loopback and private networks; on by default in the embedded profile only.
 ALLOW_PRIVATE_DESTINATIONS = os.environ.get("SAMSYN_ALLOW_PRIVATE_DESTINATIONS", "off") == "on"
+# Whether departments' coercion rules are applied to what they store; see docs/storing.md.
+COERCE_ON_STORE = os.environ.get("SAMSYN_COERCE_ON_STORE", "off") == "on"
 MAX_UPLOADS = 16
 MAX_DOWNLOADS = 24
 MAX_TRANSFERS_PER_CLIENT = 4

@@ -117,6 +117,11 @@ def _referenced_item(result: PartResult, base: str) -> DataSet:
         **_reference(result),
         RETRIEVE_URL: _element("UR", url),
         **({"00081196": _element("US", result.warning_reason)} if result.warning_reason else {}),
+        **(
+            {"04000561": {"vr": "SQ", "Value": [result.original_attributes]}}
+            if result.original_attributes
+            else {}
+        ),
         **_private(remarks if len(remarks) > ERROR_COMMENT_CHARACTERS else "", result.file_name),
     }
 
