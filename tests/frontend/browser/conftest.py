@@ -88,7 +88,7 @@ def open_page(stage: Stage, browser: Browser) -> Iterator[OpenPage]:
             page.goto("/")
             fill_focused(page, "[name=login]", "maria")
             page.locator("[name=password]").fill(factory.PASSWORD)
-            page.locator("main button").click()
+            page.locator("main button.primary").click()
             expect(page.locator("#q")).to_be_focused()
         return page
 

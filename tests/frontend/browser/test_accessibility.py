@@ -52,5 +52,5 @@ def search(page: Page, text: str) -> None:
 def submit_wrong_password(page: Page) -> None:
     fill_focused(page, "[name=login]", "maria")
     page.locator("[name=password]").fill(factory.PASSWORD + "x")
-    page.locator("main button").click()
+    page.locator("main button.primary").click()
     page.locator("[role=alert]").wait_for()
