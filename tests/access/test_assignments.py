@@ -83,7 +83,9 @@ def test_terms_that_cannot_be_are_refused_in_words(department, user, terms, faul
     now = timezone.now()
     CareProvider.objects.update(valid_to=now + timedelta(days=365))
     department.refresh_from_db()
-    moments = {name: now + value if isinstance(value, timedelta) else value for name, value in terms.items()}
+    moments: dict[str, Any] = {
+        name: now + value if isinstance(value, timedelta) else value for name, value in terms.items()
+    }
     with pytest.raises(InvalidAssignment, match=fault):
         give_role(user, make_role(), department, Terms(**moments))
     assert not Assignment.objects.exists()
