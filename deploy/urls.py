@@ -16,6 +16,7 @@ urlpatterns = [
     path("wado", dicomweb_view(GET=wado_uri.retrieve_uri)),
     path("api/v1/conflicts", dicomweb_view(GET=conflicts.show_conflicts)),
     path("api/v1/conflicts/<str:key>", dicomweb_view(GET=conflicts.show_conflict)),
+    path("api/v1/", include("deploy.api.urls")),
     path("fhir/", include(make_urls(DOORS))),
     path("fhir", unknown),
     path("accounts/", include("deploy.account_urls")),

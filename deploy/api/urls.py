@@ -1,0 +1,69 @@
+"""Addresses of the management API, and its description for programs."""
+
+from django.urls import path
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.views import SpectacularAPIView
+
+from access.rest import ActorAuthentication
+from deploy.api import care, consents, description, emergencies, reviews, shares
+from deploy.api.base import DeclaredWords
+from deploy.api.care import ANYBODY
+
+__all__ = ["description", "urlpatterns"]
+
+PATIENT = "patients/<str:reference>"
+
+
+class Description(SpectacularAPIView):
+    """The management API in OpenAPI 3, for those who may use it."""
+
+    authentication_classes = (ActorAuthentication,)
+    permission_classes = (DeclaredWords,)
+    renderer_classes = [OpenApiJsonRenderer]
+    words = {"GET": ANYBODY}
+
+
+DESCRIBED = {
+    "TITLE": "Samsyn management API",
+    "DESCRIPTION": "What patients decide, who takes part in their care, openings, shares, log reviews.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX_INSERT": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {"Finding": "registry.review.findings.FINDINGS"},
+}
+
+urlpatterns = [
+    path(
+        "openapi.json",
+        Description.as_view(urlconf="deploy.api.urls", custom_settings=DESCRIBED),
+        name="api-openapi",
+    ),
+    path("patients/find", care.PatientSearch.as_view()),
+    path(f"{PATIENT}/consents", consents.Consents.as_view()),
+    path("consents/<int:key>/withdraw", consents.ConsentWithdrawal.as_view()),
+    path(f"{PATIENT}/blocks", consents.Blocks.as_view()),
+    path("blocks/<int:key>/cancel", consents.BlockCancellation.as_view()),
+    path("blocks/<int:key>/lifts", consents.Lifts.as_view()),
+    path("lifts/<int:key>/cancel", consents.LiftCancellation.as_view()),
+    path(f"{PATIENT}/relations", care.Relations.as_view()),
+    path("relations/<int:key>/end", care.RelationEnd.as_view()),
+    path(f"{PATIENT}/choices", care.Choices.as_view()),
+    path(f"{PATIENT}/flags", care.Flags.as_view()),
+    path(f"{PATIENT}/flags/<int:key>/end", care.FlagEnd.as_view()),
+    path(f"{PATIENT}/relatives", care.Relatives.as_view()),
+    path(f"{PATIENT}/relatives/<int:key>/end", care.RelativeEnd.as_view()),
+    path(f"{PATIENT}/emergency", emergencies.Emergency.as_view()),
+    path("openings", emergencies.Openings.as_view()),
+    path("openings/<int:key>", emergencies.Opening.as_view()),
+    path("openings/<int:key>/open", emergencies.OpeningStepTwo.as_view()),
+    path("openings/<int:key>/close", emergencies.OpeningClose.as_view()),
+    path("openings/<int:key>/review", emergencies.OpeningReview.as_view()),
+    path("notices", emergencies.Notices.as_view()),
+    path("notices/<int:key>/seen", emergencies.NoticeSeen.as_view()),
+    path("studies/<str:study_instance_uid>/shares", shares.Shares.as_view()),
+    path("shares/<int:key>/withdraw", shares.ShareWithdrawal.as_view()),
+    path("log-reviews", reviews.Reviews.as_view()),
+    path("log-reviews/<int:key>", reviews.Review.as_view()),
+    path("log-reviews/<int:key>/items/<int:item>/finding", reviews.Finding.as_view()),
+    path("log-reviews/<int:key>/sign", reviews.Signature.as_view()),
+    path("outside-reads", reviews.OutsideReads.as_view()),
+]
