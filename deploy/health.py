@@ -4,6 +4,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
+from access.audit_state import count_unsealed, count_unshipped
 from access.authentication import Unauthenticated, authenticate
 from registry.models import Change, Conflict
 from repository.models import Damage, Delivery, Pack
@@ -40,6 +41,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         'samsyn_packs{state="condemned"}': Pack.objects.filter(state=Pack.CONDEMNED).count(),
         "samsyn_damage_open": Damage.objects.filter(mended_at=None).count(),
         "samsyn_conflicts_open": Conflict.objects.filter(resolved_at__isnull=True).count(),
+        "samsyn_audit_unsealed": count_unsealed(),
+        "samsyn_audit_unshipped": count_unshipped(),
         "samsyn_changes_unnumbered": Change.objects.filter(position__isnull=True).count(),
     }
     for state in ("ready", "leased", "sending", "delivered", "dead"):

@@ -76,11 +76,6 @@ def source_label() -> SourceLabel:
     return SourceLabel(settings.AUDIT_SOURCE_ID, settings.AUDIT_SITE_ID, settings.AUDIT_HOST_NAME)
 
 
-def count_waiting() -> int:
-    """Return how many events the repository does not have yet."""
-    return AuditEvent.objects.filter(id__gt=_cursor(EVENTS)).count()
-
-
 def _ship_events(repository: Repository, find_patients: FindPatients) -> int:
     until = settled_event_id()
     sent = 0

@@ -12,8 +12,9 @@ from lxml import etree
 from access import audit
 from access.audit_export import ship as shipping
 from access.audit_export.labels import PatientLabel
-from access.audit_export.ship import count_waiting, ship
+from access.audit_export.ship import ship
 from access.audit_export.syslog import Repository, RepositoryUnreachable, send
+from access.audit_state import count_unshipped
 from access.models import AuditCursor, AuditEvent, AuditSeal
 from access.seals.seal import seal
 from tests.access.seals.conftest import ACTOR, sealing_files  # noqa: F401 (fixture)
@@ -97,7 +98,7 @@ def test_a_repository_that_is_away_gets_everything_when_it_is_back(rsyslog, monk
     ids += write(25)
     for _ in range(3):
         assert ship(find_patients) == 0
-    assert count_waiting() == 25
+    assert count_unshipped() == 25
     rsyslog.start()
     ids += write(5)
     assert ship(find_patients) == 30
@@ -131,7 +132,7 @@ def test_one_that_is_killed_while_it_reads_gets_the_messages_again(rsyslog, monk
     ids = write(20)
     rsyslog.process.popen.send_signal(signal.SIGSTOP)
     assert ship(find_patients) == 0
-    assert count_waiting() == 20
+    assert count_unshipped() == 20
     rsyslog.process.popen.send_signal(signal.SIGCONT)
     rsyslog.stop(signal.SIGKILL)
     rsyslog.start()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from access.guards import find_missing_guards
+from access.audit_state import find_log_troubles
 from access.models import User
 from deploy.storage_figures import StorageFigures, describe, describe_damages, read_figures
 from registry.models import Conflict
@@ -58,7 +58,6 @@ def _find_troubles(figures: StorageFigures, free_bytes: int) -> list[str]:
     conflicts = waiting.exclude(kind=REBUILT).count()
     rebuilt = waiting.filter(kind=REBUILT).count()
     initial = User.objects.filter(password_is_initial=True, is_active=True).count()
-    unguarded = find_missing_guards()
     checks = (
         (
             figures.advance,
@@ -68,11 +67,8 @@ def _find_troubles(figures: StorageFigures, free_bytes: int) -> list[str]:
         (dead, f"{dead} deliveries are given up: see the distribution of their studies"),
         (conflicts, f"{conflicts} conflicts wait for a person"),
         (rebuilt, f"{rebuilt} rebuilt studies wait for an officer: manage.py confirm_rebuilt"),
-        (
-            unguarded,
-            f"no triggers guard {' and '.join(unguarded)}: run manage.py grant_application_role ROLE",
-        ),
         (initial, f"{initial} accounts have a printed password: the server stays on loopback"),
         (free_bytes < LEAST_FREE_BYTES, f"only {free_bytes / 2**30:.1f} GiB free"),
     )
-    return [text for needed, text in checks if needed] + list(describe_damages())
+    found = [text for needed, text in checks if needed]
+    return found + list(describe_damages()) + find_log_troubles()
