@@ -24,6 +24,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "emergency_review": ("Granskade en nödöppning", "Reviewed an emergency opening"),
     "consent_register": ("Registrerade samtycke", "Registered a consent"),
     "consent_withdraw": ("Återtog samtycke", "Withdrew a consent"),
+    "consent_read": ("Läste samtycken och spärrar", "Read consents and blocks"),
     "block_register": ("Registrerade en spärr", "Registered a block"),
     "block_cancel": ("Tog bort en spärr", "Cancelled a block"),
     "lift": ("Hävde en spärr för en tid", "Lifted a block for a time"),

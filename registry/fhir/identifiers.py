@@ -6,6 +6,8 @@ answers carry. Both are taken in.
 Standard: HL7 Sweden base profiles (R4); Inera HSA, national OIDs
 """
 
+from urllib.parse import quote, unquote
+
 from registry.fhir.structure import Resource
 from registry.fhir.values import Token
 from registry.identity import (
@@ -21,6 +23,7 @@ NATIONELLT_RESERVNUMMER_OID = "1.2.752.74.9.1"
 HSA_OID = "1.2.752.129.2.1.4.1"
 DICOM_UID = "urn:dicom:uid"
 
+_OWN = "urn:samsyn:issuer:"
 _BASE = "http://electronichealth.se/identifier/"
 _SYSTEMS = {
     PERSONNUMMER_OID: f"{_BASE}personnummer",
@@ -41,12 +44,14 @@ def system_of(issuer: str) -> str:
         return _SYSTEMS[issuer]
     if is_oid(issuer):
         return f"urn:oid:{issuer}"
-    return f"urn:samsyn:issuer:{issuer}" if issuer else ""
+    return f"{_OWN}{quote(issuer, safe='')}" if issuer else ""
 
 
 def issuer_of(system: str) -> str:
     """Return the issuer that a system names; a system that is no OID is its own name."""
-    return _OIDS.get(system, system.removeprefix("urn:oid:").removeprefix("urn:samsyn:issuer:"))
+    if system.startswith(_OWN):
+        return unquote(system.removeprefix(_OWN))
+    return _OIDS.get(system, system.removeprefix("urn:oid:"))
 
 
 def identifier_of(issuer: str, value: str) -> Resource:

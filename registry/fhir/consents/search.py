@@ -172,4 +172,4 @@ def _record(asked: Asked, query: Query, patients: Iterable[int] | None, results:
     detail = {"resource": "Consent", "query": dict(query.applied), "results": results}
     patient_id = named[0] if len(named) == 1 else None
     with write_transaction():
-        audit.record(asked.actor, "search", door="fhir", patient_id=patient_id, detail=detail)
+        audit.record(asked.actor, "consent_read", door="fhir", patient_id=patient_id, detail=detail)

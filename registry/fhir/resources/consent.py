@@ -40,7 +40,7 @@ def read_consent(asked: Asked, key: str) -> Resource:
     kept = find_readable(asked, key)
     with write_transaction():
         audit.record(
-            asked.actor, "read", door="fhir", patient_id=kept.patient.pk, detail={"resource": kept.id}
+            asked.actor, "consent_read", door="fhir", patient_id=kept.patient.pk, detail={"resource": kept.id}
         )
     return make_consents([kept])[0]
 

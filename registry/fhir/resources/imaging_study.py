@@ -31,6 +31,12 @@ from registry.visibility import visible_studies
 from registry.wire.base_url import DICOMWEB_PATH
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
+UNKNOWN: Resource = {
+    "extension": [
+        {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    ]
+}
+MAX_NUMBER = 2**31 - 1
 MAX_STUDIES_OF_PATIENT = 1000
 _UID = re.compile(r"[0-9.]{1,64}")
 _WILDCARDS = frozenset("*?\\")
@@ -202,14 +208,14 @@ def _identifiers(study: Study) -> list[Resource]:
 
 def _make_series(row: Series, study: Study) -> Resource:
     optional: Resource = {
-        "number": row.series_number if row.series_number is not None and row.series_number >= 0 else None,
+        "number": row.series_number if 0 <= (row.series_number or 0) <= MAX_NUMBER else None,
         "description": row.series_description.strip(),
         "bodySite": {"display": row.body_part_examined} if row.body_part_examined else None,
         "started": date_time_of(row.series_date, row.series_time, study.timezone_offset_from_utc),
     }
     return {
         "uid": row.series_instance_uid,
-        "modality": _coding(row.modality or "OT"),
+        "modality": _coding(row.modality) if row.modality else UNKNOWN,
         "numberOfInstances": row.number_of_series_related_instances,
         **{name: value for name, value in optional.items() if value not in (None, "")},
     }

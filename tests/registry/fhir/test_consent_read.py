@@ -298,6 +298,10 @@ def test_reads_and_searches_are_in_the_access_log(ask, keeper, patient, rows):
     ask(f"Consent?{MINE}", token=keeper)
     ask(f"Consent/block-{rows['block'].pk}", token=keeper)
     searched, read = AuditEvent.objects.filter(door="fhir").order_by("pk")
-    assert (searched.action, searched.patient_id, searched.detail["results"]) == ("search", patient.pk, 3)
-    assert (read.action, read.patient_id) == ("read", patient.pk)
+    assert (searched.action, searched.patient_id, searched.detail["results"]) == (
+        "consent_read",
+        patient.pk,
+        3,
+    )
+    assert (read.action, read.patient_id) == ("consent_read", patient.pk)
     assert Consent.objects.count() == 3

@@ -1,5 +1,7 @@
 """ImagingStudy: what QIDO-RS lists is there, as the same rows, for the same actor; a FHIR client finds it."""
 
+from urllib.parse import quote
+
 import pytest
 from fhirclient import client
 from fhirclient.models.imagingstudy import ImagingStudy
@@ -198,6 +200,21 @@ def test_fhir_and_qido_list_the_same(ask, client, department, token_of):
     listed = [row["0020000D"]["Value"][0] for row in qido]
     assert ids_of(ask("ImagingStudy", token=token)) == listed
     assert len(listed) >= 2
+
+
+def test_what_is_missing_or_odd_is_left_out_or_said_to_be_unknown(ask, department):
+    study = make_study(department, study_date="2025", accession_number="A1", accession_issuer="Röntgen & Co")
+    make_series(study, modality="", series_number=2**40, series_date="99999999")
+    make_series(study, modality="US", series_number=-3, series_description="   ")
+    resource = ask(f"ImagingStudy/{study.study_instance_uid}").json()
+    assert "started" not in resource
+    [unknown] = [series for series in resource["series"] if "code" not in series["modality"]]
+    assert unknown["modality"]["extension"][0]["valueCode"] == "unknown"
+    odd = [series for series in resource["series"] if series["modality"].get("code") != "CT"]
+    assert not {"number", "started", "description"} & {key for series in odd for key in series}
+    system = resource["identifier"][1]["system"]
+    assert ids_of(ask(f"ImagingStudy?identifier={quote(system)}|A1")) == [study.study_instance_uid]
+    assert ids_of(ask("ImagingStudy?identifier=urn:samsyn:issuer:other|A1")) == []
 
 
 def test_an_emptied_series_is_not_there(ask, department):
