@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Expression, Model, Q, QuerySet
+from django.db.models import BooleanField, Expression, Func, Model, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 from access.statements import fetch
@@ -106,6 +106,52 @@ def _compiler(rows: QuerySet[Any, Any]) -> SQLCompiler:
 
 def _adapt(value: Any) -> Any:
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+ITSELF = Slot("itself")
+_INNER = "itself"
+
+
+def prepare_condition(rows: QuerySet[Any, Any]) -> Prepared:
+    """Build a condition that a row is among these: SQL for `Written`, the row's key left open.
+
+    The table has another name inside, so that the row outside can be of the same one.
+    """
+    sql, parameters = (
+        rows.filter(pk=ITSELF).order_by().values_list("pk").query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+    )
+    table = connection.ops.quote_name(rows.model._meta.db_table)
+    inner = connection.ops.quote_name(_INNER)
+    named = sql.replace(f"{table}.", f"{inner}.").replace(f"FROM {table}", f"FROM {table} {inner}", 1)
+    return Prepared(f"EXISTS({named})", tuple(parameters))
+
+
+class Written(Func):
+    """A condition that was built before, about the row with this key: `Written(F("pk"), condition, values)`."""
+
+    conditional = True
+    output_field = BooleanField()
+
+    def __init__(self, key: Any, condition: Prepared, values: dict[str, Any]) -> None:
+        super().__init__(key)
+        self.condition = condition
+        self.values = values
+
+    def as_sql(  # type: ignore[override]  # nothing of a function's template is open here
+        self, compiler: SQLCompiler, connection: Any, **extra: Any
+    ) -> tuple[str, list[str | int]]:
+        """Put the key of the row outside and the values where they were left open."""
+        [key] = self.get_source_expressions()
+        key_sql, _ = compiler.compile(key)
+        pieces = self.condition.sql.split("%s")
+        sql, parameters = pieces[0], []
+        for slot, piece in zip(self.condition.parameters, pieces[1:], strict=True):
+            if isinstance(slot, Slot) and slot.name == ITSELF.name:
+                sql += key_sql + piece
+            else:
+                sql += "%s" + piece
+                parameters.append(_adapt(self.values[slot.name]) if isinstance(slot, Slot) else slot)
+        return sql, parameters
 
 
 class PreparedList:

@@ -5,18 +5,18 @@ against each other and against a third reading of the table. Values come from `T
 slots for SQL that is built once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
 from access.actor import Actor
 from access.models import SharingAgreement
 from access.policy import Options
-from access.prepared import Slot
+from access.prepared import Prepared, Slot, Written, prepare_condition
 from registry.access_facts import DELIVERY, own_units_of
 from registry.models import (
     ActiveChoice,
@@ -119,54 +119,57 @@ def permitted(terms: Terms) -> Q:
     return _for_person(terms, _own(terms) | _same_provider(terms) | _other_provider(terms))
 
 
-def permitted_at_unit(terms: Terms) -> Q:
-    """Return the condition on studies at home with the listed one of the own units."""
-    at_home = Q(homes__unit=terms.listed_unit)
-    if not terms.shape.is_person:
-        return at_home & _there(terms)
-    return at_home & _for_person(terms, _own(terms))
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to studies: the condition that an index drives, and all else that has to hold.
 
-
-def permitted_at_department(terms: Terms) -> Q:
-    """Return the condition on studies that are with the department alone: shared, delivered, in conflict."""
-    return Q(homes__department=terms.department, homes__unit=None) & permitted(terms)
-
-
-def permitted_by_choice(terms: Terms) -> Q:
-    """Return the condition on other units' studies of patients of whom such data were chosen."""
-    return Q(person__in=_choices(terms).values("patient")) & _for_person(terms, _same_provider(terms))
-
-
-def permitted_by_opening(terms: Terms) -> Q:
-    """Return the condition on studies of patients who were opened in an emergency."""
-    return Q(person__in=_openings(terms).values("patient")) & permitted(terms)
-
-
-def permitted_by_consent(terms: Terms) -> Q:
-    """Return the condition on other providers' studies of patients who consented.
-
-    The keys are found in an index alone: of thousands of patients only what other providers keep is looked at.
+    `is_home` says that it is driven by an index of `Home`.
     """
+
+    drive: Callable[[Terms], Q]
+    condition: Callable[[Terms], Q]
+    is_home: bool = False
+
+
+def _at_unit(terms: Terms) -> Q:
+    return _for_person(terms, _own(terms)) if terms.shape.is_person else _there(terms)
+
+
+def _of_other_units(terms: Terms) -> Q:
+    return _for_person(terms, _same_provider(terms))
+
+
+def _of_other_providers(terms: Terms) -> Q:
+    return _for_person(terms, _other_provider(terms))
+
+
+def _kept_elsewhere_with_consent(terms: Terms) -> Q:
+    """The keys are found in an index alone: of thousands of patients only what other providers keep is looked at."""
     parties = _shared_records(terms).filter(sharingagreement__parties=terms.provider)
     elsewhere = Study.objects.filter(
         person__in=_consents(terms).values("patient"),
         custodian__unit__provider__in=parties.values("careprovider"),
     ).exclude(custodian__unit__provider=terms.provider)
-    return Q(pk__in=elsewhere.values("pk")) & _for_person(terms, _other_provider(terms))
+    return Q(pk__in=elsewhere.values("pk"))
 
 
-def permitted_by_relation(terms: Terms) -> Q:
-    """Return the condition on studies of patients in a relation: to other units, where no choice is asked for."""
-    return Q(person__in=_relations(terms).values("patient")) & _for_person(terms, _same_provider(terms))
+WAYS = {
+    "key": Way(lambda _: Q(), permitted),
+    "unit": Way(lambda terms: Q(homes__unit=terms.listed_unit), _at_unit, is_home=True),
+    "department": Way(
+        lambda terms: Q(homes__department=terms.department, homes__unit=None), permitted, is_home=True
+    ),
+    "choice": Way(lambda terms: Q(person__in=_choices(terms).values("patient")), _of_other_units),
+    "opening": Way(lambda terms: Q(person__in=_openings(terms).values("patient")), permitted),
+    "consent": Way(_kept_elsewhere_with_consent, _of_other_providers),
+    "part": Way(lambda terms: Q(pk__in=_participations(terms).values("study")), permitted),
+    "relation": Way(lambda terms: Q(person__in=_relations(terms).values("patient")), _of_other_units),
+}
+"""`key` is for searches that select few studies themselves; `unit` reads one of the own units."""
 
 
-def permitted_by_part(terms: Terms) -> Q:
-    """Return the condition on studies that the person took part in."""
-    return Q(pk__in=_participations(terms).values("study")) & permitted(terms)
-
-
-def ways(terms: Terms) -> dict[str, Exists]:
-    """Return what tells whether a way to studies besides the own units leads anywhere, by its name."""
+def open_ways(terms: Terms) -> dict[str, Exists]:
+    """Return what tells whether a way besides the own units leads anywhere, by its name: most lead nowhere."""
     found = {"department": Exists(Home.objects.filter(department=terms.department, unit=None))}
     if terms.shape.is_person:
         found["choice"] = Exists(_choices(terms))
@@ -178,14 +181,23 @@ def ways(terms: Terms) -> dict[str, Exists]:
     return found
 
 
-WAYS = {
-    "department": permitted_at_department,
-    "choice": permitted_by_choice,
-    "opening": permitted_by_opening,
-    "consent": permitted_by_consent,
-    "part": permitted_by_part,
-    "relation": permitted_by_relation,
-}
+def written(way: str, terms: Terms, *, by_name: bool = False) -> Q:
+    """Return the condition of a way as SQL that was built once: for queries that are built anew each time.
+
+    Parameters
+    ----------
+    by_name
+        Without patients who are not found by name.
+    """
+    return Q(Written(F("pk"), _write(way, terms.shape, by_name), values_of(terms)))
+
+
+@lru_cache(maxsize=256)
+def _write(way: str, shape: Shape, by_name: bool) -> Prepared:
+    condition = WAYS[way].condition(make_slots(shape))
+    if by_name:
+        condition &= not_protected()
+    return prepare_condition(Study.objects.filter(condition))
 
 
 def not_protected() -> Q:

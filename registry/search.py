@@ -27,17 +27,7 @@ from registry.attributes import Level
 from registry.conditions import make_condition, name_prefix, split_every, split_values
 from registry.matching import Match
 from registry.models import Instance, Series, Study
-from registry.permitted import (
-    WAYS,
-    Shape,
-    Terms,
-    make_slots,
-    not_protected,
-    permitted,
-    permitted_at_unit,
-    values_of,
-    ways,
-)
+from registry.permitted import WAYS, Shape, Terms, make_slots, not_protected, open_ways, values_of, written
 from registry.visibility import reader_of, terms_of, visible_studies
 
 _DEPTH: dict[Level, int] = {"study": 0, "series": 1, "instance": 2}
@@ -195,43 +185,46 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
     if reader is None:
         return []
     if reader.scope.region_wide:
-        return _run(
-            ("all",), _combine("study", matches), lambda where, _: _list_studies(where)[:count], count
-        )
+        return _list_all(matches, count)
     terms = terms_of(reader)
-    condition = _combine("study", matches)
-    findable = not_protected() if _names_somebody(matches) else Q()
     if any(_selects_few(match) for match in matches):
-        return _run(
-            ("key", bool(findable)),
-            condition,
-            lambda where, of: _list_studies(where & findable & permitted(of))[:count],
-            count,
-            terms,
-        )
-    at_home = _combine("study", matches, home="homes__")
+        return _list_way("key", matches, count, terms)
     lists = [
-        _run(
-            ("unit", bool(findable)),
-            at_home,
-            lambda where, of: _list_homes(where & findable & permitted_at_unit(of))[:count],
-            count,
-            replace(terms, listed_unit=unit),
-        )
+        _list_way("unit", matches, count, replace(terms, listed_unit=unit))
         for unit in dict.fromkeys(terms.own_units)
     ]
-    for way in _open_ways(terms):
-        permitted_by = WAYS[way]
-        lists.append(
-            _run(
-                (way, bool(findable)),
-                condition,
-                lambda where, of: _list_studies(where & findable & permitted_by(of))[:count],  # noqa: B023 (run at once)
-                count,
-                terms,
-            )
-        )
+    lists += [_list_way(way, matches, count, terms) for way in _open_ways(terms)]
     return _merge(lists, count)
+
+
+def _list_all(matches: list[Match], count: int) -> list[Place]:
+    condition = _combine("study", matches)
+    lifted = lift(condition)
+    if lifted is None:
+        return list(_list_studies(condition)[:count])
+    query = _prepare_once(("all", lifted.shape, count), lambda: _list_studies(lifted.condition)[:count])
+    return _fetch(query, lifted.values)
+
+
+def _list_way(name: str, matches: list[Match], count: int, terms: Terms) -> list[Place]:
+    """List along one way; its SQL is built once for all searches and actors that differ in their values only."""
+    way = WAYS[name]
+    # Of modalities `Home` knows too, in a row for each.
+    is_home = way.is_home or any(match.attribute.matching == "modalities" for match in matches)
+    list_rows = _list_homes if is_home else _list_studies
+    by_name = _names_somebody(matches)
+    condition = _combine("study", matches, home="homes__" if is_home else "")
+    lifted = lift(condition)
+    if lifted is None:
+        return list(list_rows(condition & way.drive(terms) & written(name, terms, by_name=by_name))[:count])
+
+    def build() -> QuerySet[Study, Place]:
+        slots = make_slots(terms.shape)
+        findable = not_protected() if by_name else Q()
+        return list_rows(lifted.condition & way.drive(slots) & way.condition(slots) & findable)[:count]
+
+    query = _prepare_once((name, by_name, is_home, lifted.shape, count, terms.shape), build)
+    return _fetch(query, lifted.values | values_of(terms))
 
 
 def _open_ways(terms: Terms) -> list[str]:
@@ -243,34 +236,27 @@ def _open_ways(terms: Terms) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _ways(shape: Shape) -> tuple[tuple[str, ...], Prepared]:
-    found = ways(make_slots(shape))
+    found = open_ways(make_slots(shape))
     rows = Department.objects.filter(pk=make_slots(shape).department)  # one row, which is always there
     return tuple(found), prepare(rows.values_list(*found.values()))
 
 
-def _run(
-    source: tuple[Any, ...],
-    condition: Q,
-    build: Callable[[Q, Any], QuerySet[Study, Place]],
-    count: int,
-    terms: Terms | None = None,
-) -> list[Place]:
-    """Run a list; its SQL is built once for all searches and actors that differ in their values only."""
-    lifted = lift(condition)
-    if lifted is None:
-        return list(build(condition, terms))
-    key = (source, lifted.shape, count, terms and terms.shape)
+def _prepare_once(key: tuple[Any, ...], build: Callable[[], QuerySet[Study, Place]]) -> Prepared | None:
+    """Return the SQL of a list, kept by its shape; None if nothing can match."""
     query = _LISTS.get(key)
     if query is None:
         try:
-            query = prepare(build(lifted.condition, terms and make_slots(terms.shape)))
-        except EmptyResultSet:  # a list of values that is empty: nothing can match
-            return []
+            query = prepare(build())
+        except EmptyResultSet:  # a list of values that is empty
+            return None
         if len(_LISTS) >= MOST_LISTS:
             _LISTS.pop(next(iter(_LISTS)), None)
         _LISTS[key] = query
-    values = values_of(terms) if terms else {}
-    return [(date, time, pk) for date, time, pk in query.fetch(**lifted.values, **values)]
+    return query
+
+
+def _fetch(query: Prepared | None, values: dict[str, Any]) -> list[Place]:
+    return [] if query is None else [(date, time, pk) for date, time, pk in query.fetch(**values)]
 
 
 MOST_LISTS = 512

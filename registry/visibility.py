@@ -21,7 +21,7 @@ from access.prepared import Prepared, Slot, prepare
 from registry.access_facts import StudyPlace, facts_of, own_units_of
 from registry.access_rows import PatientRecord, read_record
 from registry.models import Home, Instance, RemovedInstance, Series, Study
-from registry.permitted import Terms, make_terms, permitted
+from registry.permitted import Terms, make_terms, written
 from registry.removed import GONE
 
 DECISION_S = 30.0
@@ -74,7 +74,7 @@ def visible_studies(actor: Actor) -> QuerySet[Study]:
         return Study.objects.none()
     if reader.scope.region_wide:
         return Study.objects.filter(number_of_study_related_instances__gt=0)
-    return Study.objects.filter(permitted(terms_of(reader)))
+    return Study.objects.filter(written("key", terms_of(reader)))
 
 
 def reader_of(actor: Actor) -> Actor | None:

@@ -17,7 +17,7 @@ from access.models import CareProvider, Department
 from registry.attributes import Level
 from registry.matching import Rules, UnknownKey, UnreadableKeyValue, make_match
 from registry.models import Series, Study
-from registry.permitted import permitted, permitted_at_unit
+from registry.permitted import WAYS, permitted
 from registry.search import (
     Paging,
     SearchPage,
@@ -374,7 +374,9 @@ WHOLE_TABLE = re.compile(r"SCAN registry_|SCAN U|Seq Scan on registry_")
 def test_lists_are_driven_by_an_index_of_home(department: Department, keys: list[tuple[str, str]]) -> None:
     matches = [make_match("study", key, value) for key, value in keys]
     terms = terms_of(make_actor(department))
-    condition = _combine("study", matches, home="homes__") & permitted_at_unit(terms)
+    condition = (
+        _combine("study", matches, home="homes__") & WAYS["unit"].drive(terms) & WAYS["unit"].condition(terms)
+    )
     plan = read_plan(_list_homes(condition)[:51])
     assert re.search(r"INDEX home_|Index (Only )?Scan using home_", plan), plan
     assert not re.search(rf"{WHOLE_TABLE.pattern}|TEMP B-TREE", plan), plan
