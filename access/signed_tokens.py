@@ -103,9 +103,10 @@ def _check_signature(token: str, issuer: TokenIssuer) -> dict[str, Any]:
         raise Unauthenticated("the token is no access token: typ must be at+jwt")
     if any(name in header for name in KEY_IN_HEADER):
         raise Unauthenticated("the token brings its own key")
-    kid = header.get("kid")
+    if not all(isinstance(value, str) for value in header.values()):  # crit too: nothing of it is understood
+        raise Unauthenticated("the header of the token must hold text only: alg, typ and the name of a key")
     try:
-        key = find_key(issuer, kid if isinstance(kid, str) else None)
+        key = find_key(issuer, header.get("kid"))
         return jwt.decode(token, key, algorithms=sorted(allowed)).claims
     except UnknownKey as error:
         raise Unauthenticated("the key of the token is not known") from error

@@ -11,6 +11,7 @@ from django.db import connection
 from access.audit import flush_counts
 from access.audit_export.ship import ship
 from access.database import release
+from access.expiry import remove_expired
 from access.seals.seal import seal
 from registry.notices import mail_notices
 from registry.patient_labels import find_patient_labels
@@ -61,6 +62,7 @@ SLOW_DUTIES = (
     Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("settle_commitments", 2, settle_commitments),
     Duty("forget_commitments", 3600, forget_commitments),
+    Duty("remove_expired", 3600, remove_expired),
     Duty("compact_quiet", 60, compact_quiet),
     Duty("sweep_packs", 3600, sweep),
     Duty("mail_notices", 10, mail_notices),

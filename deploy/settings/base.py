@@ -130,6 +130,7 @@ MFA_ADAPTER = "access.accounts.SealedMfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = PASSWORD_LOGIN
 MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_RATE_LIMITS = {"webauthn_login": "120/m/ip"}  # a hospital may come from one address
 MFA_TOTP_ISSUER = "Samsyn"
 MFA_TOTP_TOLERANCE = 1
 MFA_RECOVERY_CODES_SHOW_ONCE = True

@@ -10,7 +10,14 @@ from deploy.settings.secret import read_or_make_secret_key
 PROFILE = "embedded"
 SECRET_KEY = os.environ.get("SAMSYN_SECRET_KEY") or read_or_make_secret_key(SAMSYN_HOME / "secret.key")
 DATABASES = {"default": sqlite(SAMSYN_HOME / "samsyn.sqlite3")}
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# In files, because the web workers are several: a code is good once, whichever of them takes it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(SAMSYN_HOME / "run" / "cache"),
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CELERY_BROKER_URL = ""
 ALLOW_PRIVATE_DESTINATIONS = os.environ.get("SAMSYN_ALLOW_PRIVATE_DESTINATIONS", "on") == "on"
