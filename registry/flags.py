@@ -1,5 +1,6 @@
 """Marks on patients: protected identity, public person, colleague, opted out; and who is close to whom."""
 
+from django.db import IntegrityError
 from django.utils import timezone
 
 from access.actor import Actor
@@ -48,7 +49,10 @@ def set_flag(actor: Actor, patient: Patient, kind: str, *, source: str = "", doo
         note(actor, "flag_set", patient.pk, "flag", row, door=door, kind_of_flag=kind)
         return row
 
-    return run_write(work)
+    try:
+        return run_write(work)
+    except IntegrityError as error:  # somebody else did it at the same moment
+        raise EndedEntry("the patient is marked so already") from error
 
 
 def end_flag(actor: Actor, flag: PatientFlag, *, door: str = "") -> PatientFlag:
@@ -92,7 +96,10 @@ def add_relative(actor: Actor, patient: Patient, user: User, *, door: str = "") 
         note(actor, "relative_add", patient.pk, "relative", row, door=door, user=user.username)
         return row
 
-    return run_write(work)
+    try:
+        return run_write(work)
+    except IntegrityError as error:
+        raise EndedEntry("the two are registered as close already") from error
 
 
 def end_relative(actor: Actor, relative: Relative, *, door: str = "") -> Relative:

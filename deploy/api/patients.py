@@ -7,13 +7,10 @@ from django.core import signing
 
 from access import audit
 from access.actor import Actor
-from access.audit import UnrecordedAccess
 from access.database import run_write
 from registry.identity import PatientNumber, find_patient, normalise_national
 from registry.models import Patient
 from registry.noted import UnknownEntry
-
-__all__ = ["UnrecordedAccess", "find_by_number", "find_by_reference", "make_reference"]
 
 SALT = "samsyn.api.patient"
 LONGEST_S = 24 * 3600

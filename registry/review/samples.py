@@ -8,6 +8,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -88,7 +89,10 @@ def draw_review(
         audit.record(actor, "review_draw", door=door, detail=detail)
         return review
 
-    return run_write(work)
+    try:
+        return run_write(work)
+    except IntegrityError as error:  # another process was quicker
+        raise EndedEntry("the sample of this period was drawn before") from error
 
 
 def draw_due_reviews(now: datetime | None = None) -> int:
