@@ -66,7 +66,18 @@ def test_a_package_says_what_it_is_for_and_nothing_else(package):
 
 @pytest.mark.parametrize(
     "path",
-    ["/dicom-web/studies", "/wado", "/fhir", "/fhir/metadata", "/accounts/login/", "/admin/", "/metrics", "/healthz", "/readyz", "/"],
+    [
+        "/dicom-web/studies",
+        "/wado",
+        "/fhir",
+        "/fhir/metadata",
+        "/accounts/login/",
+        "/admin/",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/",
+    ],
 )
 def test_base_addresses_are_where_every_client_looks(path):
     assert resolve(path)
