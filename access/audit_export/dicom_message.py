@@ -25,6 +25,14 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 MOST_DETAIL_BYTES = 15_000
 """What is longer is cut: a repository need not take more than 32768 octets. The row keeps all."""
 _DICOM_DOORS = ("qido", "dimse")
+_ROLES: dict[str, tuple[Code | None, Code]] = {
+    "in": (kinds.DESTINATION, kinds.SOURCE),
+    "query": (kinds.DESTINATION, kinds.SOURCE),
+    "out": (kinds.SOURCE, kinds.DESTINATION),
+    "export": (None, kinds.SOURCE),
+    "application": (kinds.APPLICATION, kinds.LAUNCHER),
+}
+"""Our role and that of who asked."""
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TOLD = ("assignment_id", "role", "care_unit_hsa_id", "department_hsa_id", "purpose", "door", "rule")
 """Columns that go along as details of what was touched."""
@@ -68,9 +76,7 @@ def _participants(row: AuditEvent, kind: Kind, source: SourceLabel) -> list[Elem
 
     Standard: PS3.15 A.5.3
     """
-    ours = {"in": kinds.DESTINATION, "query": kinds.DESTINATION, "out": kinds.SOURCE}.get(kind.shape)
-    theirs = {"in": kinds.SOURCE, "query": kinds.SOURCE, "export": kinds.SOURCE, "out": kinds.DESTINATION}
-    role = theirs.get(kind.shape)
+    ours, role = _ROLES.get(kind.shape, (None, None))
     is_requestor = not row.on_behalf_of and kind.shape != "out"
     found = [_participant(row.actor, role, requestor=is_requestor, address=row.address, job=row.role)]
     if row.on_behalf_of:

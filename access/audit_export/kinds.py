@@ -5,9 +5,9 @@ from typing import Literal
 
 DCM = "DCM"
 
-Shape = Literal["access", "in", "out", "query", "export", "login", "log", "alert", "record"]
+Shape = Literal["access", "in", "out", "query", "export", "login", "log", "alert", "record", "application"]
 """Who takes part: a reader; a sender to us; a receiver from us; one who asks; one who takes out; one who logs in;
-a reader of this log; somebody behind an alert; somebody who changes a patient's record.
+a reader of this log; somebody behind an alert; somebody who changes a patient's record; who started us.
 """
 
 
@@ -34,6 +34,7 @@ class Kind:
 
 
 APPLICATION = Code("110150", "Application")
+LAUNCHER = Code("110151", "Application Launcher")
 DESTINATION = Code("110152", "Destination Role ID")
 SOURCE = Code("110153", "Source Role ID")
 DESTINATION_MEDIA = Code("110154", "Destination Media")
@@ -42,6 +43,7 @@ STUDY_INSTANCE_UID = Code("110180", "Study Instance UID")
 SOP_CLASS_UID = Code("110181", "SOP Class UID")
 NODE_ID = Code("110182", "Node ID")
 
+APPLICATION_ACTIVITY = Code("110100", "Application Activity")
 LOG_USED = Code("110101", "Audit Log Used")
 ACCESSED = Code("110103", "DICOM Instances Accessed")
 TRANSFERRED = Code("110104", "DICOM Instances Transferred")
@@ -52,6 +54,8 @@ QUERY = Code("110112", "Query")
 SECURITY_ALERT = Code("110113", "Security Alert")
 USER_AUTHENTICATION = Code("110114", "User Authentication")
 
+STARTED = Code("110120", "Application Start")
+STOPPED = Code("110121", "Application Stop")
 LOGIN = Code("110122", "Login")
 LOGOUT = Code("110123", "Logout")
 EMERGENCY_STARTED = Code("110127", "Emergency Override Started")
@@ -67,6 +71,8 @@ _RECORD_CHANGED = Kind(PATIENT_RECORD, "U", "record")
 _RESTRICTED = Kind(SECURITY_ALERT, "E", "alert", RESTRICTED_FUNCTION)
 
 KINDS: dict[str, Kind] = {
+    "application_start": Kind(APPLICATION_ACTIVITY, "E", "application", STARTED),
+    "application_stop": Kind(APPLICATION_ACTIVITY, "E", "application", STOPPED),
     "store": Kind(TRANSFERRED, "C", "in"),
     "deliver": Kind(TRANSFERRED, "R", "out"),
     "read": Kind(ACCESSED, "R", "access"),

@@ -81,7 +81,12 @@ def test_a_read_says_who_what_and_why():
 
 @pytest.mark.parametrize(
     ("action", "theirs", "ours"),
-    [("store", "110153", "110152"), ("deliver", "110152", "110153"), ("search", "110153", "110152")],
+    [
+        ("store", "110153", "110152"),
+        ("deliver", "110152", "110153"),
+        ("search", "110153", "110152"),
+        ("application_start", "110151", "110150"),
+    ],
 )
 def test_a_transfer_and_a_query_name_both_sides(action, theirs, ours):
     other, us = read(make_row(action, role="")).findall("ActiveParticipant")

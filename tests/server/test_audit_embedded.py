@@ -40,6 +40,17 @@ def test_what_lies_beside_the_database(sealed: SamsynServer) -> None:
     assert "events wait for a seal" in sealed.run_command("verify_audit")
 
 
+def test_start_and_stop_are_in_the_log(sealed: SamsynServer) -> None:
+    sealed.stop()
+    sealed.start()
+    told = sealed.run_code(
+        "from access.models import AuditEvent;"
+        "print(*AuditEvent.objects.filter(door='command').order_by('id').values_list('action', 'outcome'))"
+    )
+    start, stop = "('application_start', 'success')", "('application_stop', 'success')"
+    assert told.strip() == f"{start} {stop} {start}"
+
+
 @pytest.mark.parametrize("table", ["access_auditevent", "access_auditseal"])
 def test_another_program_cannot_change_the_log_by_mistake(sealed: SamsynServer, table: str) -> None:
     for statement in (f"UPDATE {table} SET id = id + 1000", f"DELETE FROM {table}"):

@@ -11,11 +11,15 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 
+from access import audit
+from access.actor import Actor, Scope
 from access.guards import install_guards, owns_the_log
 from access.models import User
 from deploy import server
 from deploy.demo.archive import bind_demo_archive
 from registry.models import Study
+
+LAUNCHER = Actor("duty", "manage.py up", Scope(), frozenset())
 
 
 class Command(BaseCommand):
@@ -51,6 +55,7 @@ class Command(BaseCommand):
         if owns_the_log():
             install_guards()
         _refuse_public_address_with_initial_passwords(address)
+        audit.record(LAUNCHER, "application_start", door="command", detail={"address": address.url})
         self.stdout.write(f"Samsyn is starting; its data is in {settings.SAMSYN_HOME}")
         web = server.start_web(address)
         children = [web]
@@ -68,6 +73,8 @@ class Command(BaseCommand):
             server.stop_processes(children)
             raise
         status = server.run_until_stopped(children)
+        outcome = "failed" if status else "success"
+        audit.record(LAUNCHER, "application_stop", outcome=outcome, door="command", detail={"status": status})
         if status:
             raise CommandError(f"a process ended by itself (status {status}); Samsyn is stopped")
         self.stdout.write("Samsyn is stopped.")
