@@ -35,7 +35,8 @@ def facts_of(actor: Actor, study: StudyPlace, record: PatientRecord) -> Facts:
     inner, outer = _blocks_on(study, record, scope.provider_id)
     distance = _distance(actor, study, is_inner_blocked=bool(inner))
     blocks = [] if distance == "own_unit" else inner + (outer if distance == "other_provider" else [])
-    block, lift = _strictest(blocks, record, own_units)
+    user_id = actor.subject_id if actor.kind == "person" else None
+    block, lift = _strictest(blocks, record, own_units, user_id)
     agreed = any(entry.one == study.provider_id for entry in record.of("agreement"))
     agreement: Agreement = "cohesive" if agreed else "none"
     return Facts(
@@ -93,7 +94,7 @@ def _blocks_on(
 
 
 def _strictest(
-    blocks: list[Entry], record: PatientRecord, own_units: frozenset[int]
+    blocks: list[Entry], record: PatientRecord, own_units: frozenset[int], user_id: int | None
 ) -> tuple[BlockKind, Basis | None]:
     """Return what closes most; a lift counts when every block is lifted, and ends with the first of the lifts."""
     if not blocks:
@@ -101,7 +102,11 @@ def _strictest(
     if any(block.second_mark for block in blocks):
         return "absolute", None
     lifts = [
-        _longest(e for e in record.of("lift") if e.one == block.pk and e.other in own_units)
+        _longest(
+            e
+            for e in record.of("lift")
+            if e.one == block.pk and e.other in own_units and e.mark in (0, user_id)
+        )
         for block in blocks
     ]
     unlifted = [block for block, lift in zip(blocks, lifts, strict=True) if lift is None]

@@ -36,7 +36,10 @@ _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: its kind, its key, two keys it points to, two marks, two texts, and when it holds."""
+    """One row: its kind, its key, two keys it points to, two marks, two texts, and when it holds.
+
+    `foreign_id` is what a service of others calls it.
+    """
 
     kind: str
     pk: int
@@ -48,11 +51,12 @@ class Entry:
     second_text: str
     since: datetime
     until: datetime | None
+    foreign_id: str = ""
 
     @property
     def basis(self) -> Basis:
         """The row as what a decision rests on."""
-        return Basis(f"{self.kind}:{self.pk}", self.until)
+        return Basis(f"{self.kind}:{self.foreign_id or self.pk}", self.until)
 
 
 @dataclass(frozen=True, slots=True)

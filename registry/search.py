@@ -25,10 +25,11 @@ from access.models import Department
 from access.prepared import Prepared, PreparedList, lift, prepare
 from registry.attributes import Level
 from registry.conditions import make_condition, name_prefix, split_every, split_values
+from registry.foreign_rows import is_service_asked
 from registry.matching import Match
 from registry.models import Instance, Series, Study
 from registry.permitted import WAYS, Shape, Terms, make_slots, not_protected, open_ways, values_of, written
-from registry.visibility import reader_of, terms_of, visible_studies
+from registry.visibility import decide_studies, reader_of, terms_of, visible_studies
 
 _DEPTH: dict[Level, int] = {"study": 0, "series": 1, "instance": 2}
 _PATHS: dict[tuple[Level, Level], str] = {
@@ -188,13 +189,30 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
         return _list_all(matches, count)
     terms = terms_of(reader)
     if any(_selects_few(match) for match in matches):
+        if is_service_asked():
+            few = _list_all(matches, MOST_DECIDED)
+            if len(few) < MOST_DECIDED:
+                return _keep_permitted(actor, few, by_name=_names_somebody(matches))[:count]
         return _list_way("key", matches, count, terms)
     lists = [
         _list_way("unit", matches, count, replace(terms, listed_unit=unit))
         for unit in dict.fromkeys(terms.own_units)
     ]
-    lists += [_list_way(way, matches, count, terms) for way in _open_ways(terms)]
-    return _merge(lists, count)
+    others = [_list_way(way, matches, count, terms) for way in _open_ways(terms)]
+    if is_service_asked():
+        others = [_keep_permitted(actor, places) for places in others]
+    return _merge([*lists, *others], count)
+
+
+def _keep_permitted(actor: Actor, places: list[Place], *, by_name: bool = False) -> list[Place]:
+    """Decide one by one: what a service of others says is in no table that a list could be filtered by.
+
+    Of lists without a key, what the service closes is left out; what it alone opens is found by patient.
+    """
+    rows = Study.objects.filter(pk__in=[pk for *_, pk in places]).select_related("custodian__unit")
+    decisions = decide_studies(actor, rows.defer("fragment"))
+    kept = {pk for pk, d in decisions.items() if d.permits and not (by_name and "mask" in d.obligations)}
+    return [place for place in places if place[-1] in kept]
 
 
 def _list_all(matches: list[Match], count: int) -> list[Place]:
@@ -260,6 +278,8 @@ def _fetch(query: Prepared | None, values: dict[str, Any]) -> list[Place]:
 
 
 MOST_LISTS = 512
+MOST_DECIDED = 500
+"""So many studies of a search by key are decided one by one where a service of others has a say."""
 _LISTS: dict[tuple[Any, ...], Prepared] = {}
 
 

@@ -20,6 +20,7 @@ from access.policy import Action, Decision, Options, decide
 from access.prepared import Prepared, Slot, prepare
 from registry.access_facts import StudyPlace, facts_of, own_units_of
 from registry.access_rows import PatientRecord, read_record
+from registry.foreign_rows import add_foreign
 from registry.models import Home, Instance, RemovedInstance, Series, Study
 from registry.permitted import Terms, make_terms, written
 from registry.removed import GONE
@@ -239,7 +240,7 @@ def _read_record(actor: Actor, person_id: int, now: datetime) -> PatientRecord:
     reader = actor.on_behalf_of or actor
     if reader.scope.region_wide:  # nothing about the patient matters to it
         return PatientRecord((), None)
-    return read_record(reader, person_id, now)
+    return add_foreign(read_record(reader, person_id, now), person_id, now)
 
 
 def _decide(actor: Actor, action: Action, place: StudyPlace, record: PatientRecord) -> Decision:
