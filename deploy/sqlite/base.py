@@ -82,7 +82,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._turnstile is not None:
             _enter(self._turnstile)
         try:
-            self.cursor().execute("BEGIN IMMEDIATE")
+            with self.wrap_database_errors:
+                self.connection.execute("BEGIN IMMEDIATE")
         except BaseException:
             self._leave()
             raise

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import queue
 import threading
+from functools import cache
 from pathlib import Path
 
 TURNSTILE_WAIT_S = 10.0
@@ -16,8 +18,8 @@ class Turnstile:
     """One open lock file; the kernel frees it when the process dies.
 
     Waiting is a blocking `flock`, which the kernel serves in order of arrival: polling would starve
-    the unlucky. As `flock` knows no time-out, a waiter that gives up leaves the call to a helper
-    thread, which passes the lock on at once when it comes.
+    the unlucky. As `flock` knows no time-out, a helper thread waits for the others of its process, in
+    their order; the lock of a waiter that gave up meanwhile is freed at once when it comes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +39,7 @@ class Turnstile:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _wait_in_line(fd, wait_s)
+            _wait_in_line(self._path, fd, wait_s)
         self._fd = fd
 
     def leave(self) -> None:
@@ -47,24 +49,58 @@ class Turnstile:
             self._fd = None
 
 
-def _wait_in_line(fd: int, wait_s: float) -> None:
-    decided = threading.Lock()
-    got_it = threading.Event()
-    gave_up = False
+class _Waiter:
+    """One thread that waits; who comes second, the lock or the end of its patience, is told by the other."""
 
-    def block() -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        with decided:
-            if gave_up:
-                os.close(fd)
-            else:
-                got_it.set()
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.decided = threading.Lock()
+        self.has_it = False
+        self.gave_up = False
 
-    threading.Thread(target=block, name="turnstile", daemon=True).start()
-    if got_it.wait(wait_s):
+    def hand_over(self) -> None:
+        """Give the lock that was just taken to the waiter, or free it if nobody wants it any more."""
+        with self.decided:
+            if self.gave_up:
+                os.close(self.fd)
+                return
+            self.has_it = True
+        self.turn.release()
+
+
+class _Line:
+    """The waiters of this process: one thread stands in the kernel's line for all of them, one after the other."""
+
+    def __init__(self) -> None:
+        self._waiters: queue.SimpleQueue[_Waiter] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="turnstile", daemon=True).start()
+
+    def join(self, waiter: _Waiter) -> None:
+        """Stand at the end."""
+        self._waiters.put(waiter)
+
+    def _serve(self) -> None:
+        while True:
+            waiter = self._waiters.get()
+            fcntl.flock(waiter.fd, fcntl.LOCK_EX)
+            waiter.hand_over()
+
+
+@cache
+def _line(path: Path, process_id: int) -> _Line:
+    """Return the line of a lock file; a process that was forked begins its own, threads do not come along."""
+    return _Line()
+
+
+def _wait_in_line(path: Path, fd: int, wait_s: float) -> None:
+    waiter = _Waiter(fd)
+    _line(path, os.getpid()).join(waiter)
+    if waiter.turn.acquire(timeout=wait_s):
         return
-    with decided:
-        if got_it.is_set():
+    with waiter.decided:
+        if waiter.has_it:
             return
-        gave_up = True
+        waiter.gave_up = True
     raise TurnstileTimeout(f"the write lock was not free within {wait_s:g} s")

@@ -61,3 +61,30 @@ def test_the_kernel_frees_the_lock_of_a_killed_process(tmp_path):
     child.wait()
     mine.enter(wait_s=5)
     mine.leave()
+
+
+def test_waiters_of_a_process_are_served_in_their_order_and_one_that_gave_up_is_passed_over(tmp_path):
+    path = tmp_path / "write.lock"
+    holder, order = Turnstile(path), []
+    holder.enter()
+
+    def wait(number, patience_s):
+        turnstile = Turnstile(path)
+        try:
+            turnstile.enter(wait_s=patience_s)
+        except TurnstileTimeout:
+            order.append(f"{number} gave up")
+            return
+        order.append(number)
+        turnstile.leave()
+
+    threads = []
+    for number, patience_s in ((1, 10), (2, 0.1), (3, 10)):
+        threads.append(threading.Thread(target=wait, args=(number, patience_s)))
+        threads[-1].start()
+        time.sleep(0.03)
+    threads[1].join()
+    holder.leave()
+    for thread in threads:
+        thread.join()
+    assert order == ["2 gave up", 1, 3]
