@@ -27,6 +27,7 @@ class BlockFile:
         self._block_start = 0
         self._filled = 0
         self._flushed = 0
+        self._end = 0
         self._sums: list[int] = []
 
     @property
@@ -37,13 +38,12 @@ class BlockFile:
     def append(self, chunk: Buffer) -> None:
         """Append bytes; whole blocks go to the file. Raises OSError when the device is full or failed."""
         view = memoryview(chunk)
-        while len(view):
-            count = min(len(view), BLOCK_BYTES - self._filled)
-            self._block[self._filled : self._filled + count] = view[:count]
-            self._filled += count
-            view = view[count:]
-            if self._filled == BLOCK_BYTES:
-                self._finish_block()
+        while len(view) >= BLOCK_BYTES - self._filled:
+            missing = BLOCK_BYTES - self._filled
+            self._finish_block(view[:missing])
+            view = view[missing:]
+        self._block[self._filled : self._filled + len(view)] = view
+        self._filled += len(view)
 
     def patch(self, offset: int, data: bytes) -> None:
         """Write over bytes that were appended before, wherever they are by now."""
@@ -80,26 +80,36 @@ class BlockFile:
         mapped = mmap.mmap(self._descriptor, length, prot=mmap.PROT_READ, offset=page_start)
         return memoryview(mapped)[offset - page_start :]
 
-    def finish(self) -> tuple[int, ...]:
-        """Write what is left, cut the file to its size and give the checksum of every block."""
-        self._flush()
-        os.ftruncate(self._descriptor, self.size_bytes)
+    def sums(self) -> tuple[int, ...]:
+        """Give the checksum of every block, of the unfinished one too."""
         if not self._filled:
             return tuple(self._sums)
         return (*self._sums, sum_block(self._block[: self._filled]))
 
-    def _finish_block(self) -> None:
-        self._flush()
-        self._sums.append(sum_block(self._block))
+    def finish(self, tail: Buffer) -> None:
+        """Write what is left and the tail behind it, and cut the file to that."""
+        size_bytes = self.size_bytes + len(tail)
+        self._write(tail)
+        if self._end > size_bytes:
+            os.ftruncate(self._descriptor, size_bytes)
+
+    def _finish_block(self, rest: memoryview) -> None:
+        """Write the block of which `rest` is what is missing: from where it lies, a copy saved."""
+        self._write(rest)
+        self._sums.append(sum_block(self._block[: self._filled], rest))
         self._block_start += BLOCK_BYTES
         self._filled = self._flushed = 0
 
     def _flush(self) -> None:
         if self._flushed < self._filled:
-            write_all(
-                self._descriptor, self._block[self._flushed : self._filled], self._block_start + self._flushed
-            )
-            self._flushed = self._filled
+            self._write(b"")
+
+    def _write(self, more: Buffer) -> None:
+        """Write what is not in the file yet, and `more` behind it."""
+        start = self._block_start + self._flushed
+        write_both(self._descriptor, self._block[self._flushed : self._filled], more, start)
+        self._flushed = self._filled
+        self._end = max(self._end, self.size_bytes + len(more))
 
     def _read_back(self, offset: int, length: int) -> bytes:
         data = os.pread(self._descriptor, length, offset)
@@ -113,3 +123,14 @@ def write_all(descriptor: int, data: Buffer, offset: int) -> None:
     written = os.pwrite(descriptor, data, offset)
     while written < len(data):
         written += os.pwrite(descriptor, memoryview(data)[written:], offset + written)
+
+
+def write_both(descriptor: int, first: memoryview, second: Buffer, offset: int) -> None:
+    """Write two pieces one behind the other, in one call if the system takes both."""
+    written = os.pwritev(descriptor, (first, second), offset)
+    if written < len(first):
+        write_all(descriptor, first[written:], offset + written)
+        written = len(first)
+    done = written - len(first)
+    if done < len(second):
+        write_all(descriptor, memoryview(second)[done:], offset + written)

@@ -128,9 +128,14 @@ def encode_part_header(boundary: str, transfer_syntax_uid: str) -> bytes:
     return frame_part(boundary, _CONTENT_TYPE + transfer_syntax_uid.ljust(_MAX_UID_LENGTH))
 
 
-def sum_block(block: bytes | bytearray | memoryview) -> int:
-    """Compute the checksum of one block: xxh3-64, cheaper than copying the block."""
-    return xxhash.xxh3_64_intdigest(block)
+def sum_block(*pieces: bytes | bytearray | memoryview) -> int:
+    """Compute the checksum of one block, given in one piece or several: xxh3-64, cheaper than copying the block."""
+    if len(pieces) == 1:
+        return xxhash.xxh3_64_intdigest(pieces[0])
+    whole = xxhash.xxh3_64()
+    for piece in pieces:
+        whole.update(piece)
+    return whole.intdigest()
 
 
 def encode_epilogue(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from registry.wire.multipart_related import close_delimiter
-from repository.packs.block_file import BlockFile, Buffer, write_all
+from repository.packs.block_file import BlockFile, Buffer
 from repository.packs.layout import (
     PackedInstance,
     PackPreamble,
@@ -177,8 +177,8 @@ class PackWriter:
             raise EmptyPack(f"pack {self.key} holds no instance")
         self._blocks.append(close_delimiter(self._preamble.boundary))
         data_bytes = self.size_bytes
-        epilogue = encode_epilogue(self._preamble, data_bytes, self._blocks.finish(), self._instances)
-        write_all(self._file.fileno(), epilogue, data_bytes)
+        epilogue = encode_epilogue(self._preamble, data_bytes, self._blocks.sums(), self._instances)
+        self._blocks.finish(epilogue)
         os.fdatasync(self._file.fileno())
         self._file.close()
         return FinishedPack(self.key, data_bytes + len(epilogue), tuple(self._instances))
