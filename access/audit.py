@@ -17,7 +17,7 @@ from django.utils import timezone
 from access.actor import Actor
 from access.database import RETRYABLE_SQLSTATES
 from access.models import AccessSpan, AuditEvent
-from access.rows import insert
+from access.rows import add
 
 WINDOW_S = 300.0
 FLUSH_S = 15.0
@@ -71,39 +71,41 @@ def record(
     UnrecordedAccess
         The log cannot be written; answer 503 and do nothing.
     """
-    row = _describe(actor, action, outcome=outcome, door=door, rule=rule)
-    row.study_instance_uid = study_instance_uid
-    row.patient_id = patient_id
     why = {"reason": reason} if reason else {}
-    row.detail = _cleaned(dict(detail or {}) | why | ({"basis": list(basis)} if basis else {}))
     try:
-        insert(row)
+        event_id = add(
+            AuditEvent,
+            **_describe(actor),
+            action=action,
+            outcome=outcome,
+            door=door,
+            rule=rule,
+            study_instance_uid=study_instance_uid,
+            patient_id=patient_id,
+            detail=_cleaned(dict(detail or {}) | why | ({"basis": list(basis)} if basis else {})),
+        )
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) in RETRYABLE_SQLSTATES:
             raise
         raise UnrecordedAccess("the access log cannot be written; nothing is answered without it") from error
-    return int(row.pk)
+    return int(event_id)
 
 
-def _describe(actor: Actor, action: str, *, outcome: str, door: str, rule: str) -> AuditEvent:
-    """Make the row of who asks and from where; the unit and the role of the person, if one is behind a system."""
+def _describe(actor: Actor) -> dict[str, Any]:
+    """Return the columns of who asks and from where; unit and role of the person, if one is behind a system."""
     person = actor.on_behalf_of or actor
-    return AuditEvent(
-        recorded_at=timezone.now(),
-        action=action,
-        outcome=outcome,
-        actor=actor.subject[:200],
-        actor_kind=actor.kind,
-        assignment_id=person.assignment_id,
-        role=(person.role or actor.role)[:100],
-        on_behalf_of=person.subject[:200] if person is not actor else "",
-        care_unit_hsa_id=person.care_unit_hsa_id or actor.care_unit_hsa_id,
-        department_hsa_id=person.department_hsa_id or actor.department_hsa_id,
-        purpose=person.purpose,
-        door=door,
-        address=actor.address[:64],
-        rule=rule,
-    )
+    return {
+        "recorded_at": timezone.now(),
+        "actor": actor.subject[:200],
+        "actor_kind": actor.kind,
+        "assignment_id": person.assignment_id,
+        "role": (person.role or actor.role)[:100],
+        "on_behalf_of": person.subject[:200] if person is not actor else "",
+        "care_unit_hsa_id": person.care_unit_hsa_id or actor.care_unit_hsa_id,
+        "department_hsa_id": person.department_hsa_id or actor.department_hsa_id,
+        "purpose": person.purpose,
+        "address": actor.address[:64],
+    }
 
 
 def _cleaned(value: Any) -> Any:

@@ -10,7 +10,7 @@ from access import audit
 from access.actor import Actor
 from access.database import run_write
 from access.models import CareUnit, Department
-from access.rows import insert
+from access.rows import add
 from access.source_policy import keeps_first
 from registry import changes
 from registry.conflicts import note_other_bytes
@@ -105,19 +105,22 @@ def _department_with(department_id: int, unit_id: int, provider_id: int) -> Depa
 def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
     now: datetime = timezone.now()
     state = Pack.LIVE if registration.stored_any else Pack.CONDEMNED
-    row = Pack(
-        key=pack.received.key,
+    key, study_instance_uid = pack.received.key, pack.received.study.study_instance_uid
+    is_new = add(
+        Pack,
+        unless_known=True,
+        key=key,
         state=state,
         size_bytes=pack.size_bytes,
-        study_instance_uid=pack.received.study.study_instance_uid,
+        study_instance_uid=study_instance_uid,
         written_at=pack.received.received_at,
         condemned_at=None if state == Pack.LIVE else now,
     )
-    if insert(row, unless_known=True):
+    if is_new:
         if state == Pack.CONDEMNED:
-            changes.append("packs_condemned", row.study_instance_uid, {"keys": [row.key]})
+            changes.append("packs_condemned", study_instance_uid, {"keys": [key]})
         return
-    if Pack.objects.values_list("state", flat=True).get(key=row.key) != state:
+    if Pack.objects.values_list("state", flat=True).get(key=key) != state:
         # The sweep condemned it first: its bytes may be gone.
         raise StorageBusy("the pack was condemned while it was being stored; send the request again")
 

@@ -33,6 +33,7 @@ BYTES_AN_ELEMENT = (
 )
 MAX_INLINE_BYTES = 64 << 20
 INLINE_BINARY_BYTES = 1024
+MAX_PLAIN_BYTES = 0xFFFF
 
 PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 PIXEL_DATA = 0x7FE00010
@@ -149,8 +150,14 @@ def _read_data_set(scan: Scan, level: Level, pos: int, end: int) -> tuple[dict[s
         vr = declared if declared == known_vr else _settle(scan, level, tag, declared, length)
         reader = READERS.get(vr)
         if reader:
-            element = _read_value(scan, level, vr, reader, length, pos, end)
-            pos += length
+            value_end = pos + length
+            if length and value_end <= end and not length & 1 and length <= LONGEST.get(vr, MAX_PLAIN_BYTES):
+                # What nearly every element is, without another call: there are a hundred and more of them.
+                values = reader(bytes(buffer[pos:value_end]), level.decoder)
+                element = {"vr": vr, "Value": values} if values else {"vr": vr}
+            else:
+                element = _read_value(scan, level, vr, reader, length, pos, end)
+            pos = value_end
         else:
             element, pos = _read_structure(scan, level, tag, vr, declared, length, pos, end)
         if is_plain or _is_kept(scan, level, tag, element):
@@ -184,7 +191,7 @@ def _read_value(
         raise StrictnessDoubt("value beyond the end")
     if length & 1:
         scan.findings.warn(f"a value of VR {vr} has an odd length")
-    if length > 0xFFFF:
+    if length > MAX_PLAIN_BYTES:
         _count_inline(scan, length)
     values = reader(bytes(scan.buffer[pos : pos + length]), level.decoder)
     if not values:
