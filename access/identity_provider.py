@@ -85,7 +85,7 @@ def enter(request: HttpRequest, user: User, sociallogin: SocialLogin) -> None:
     if len(rows) == 1:
         request.session[SESSION_ASSIGNMENT] = rows[0].pk
     shown_at = claims.get("auth_time")
-    if claims.get("acr") in settings.OIDC_STRONG_ACR and isinstance(shown_at, int | float):
+    if str(claims.get("acr")) in settings.OIDC_STRONG_ACR and isinstance(shown_at, int | float):
         record_authentication(
             request, user, "mfa", at=min(float(shown_at), time.time()), type="identity_provider"
         )

@@ -4,11 +4,13 @@ A key that is not there makes us ask again, so that an issuer can change its key
 thirty seconds, because anybody can write a key's name into a token.
 """
 
+import json
 import logging
 import math
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -50,7 +52,7 @@ def find_key(issuer: TokenIssuer, kid: str | None) -> Key:
         There is none.
     """
     if issuer.jwks is not None:
-        return _choose(read_keys(issuer.jwks), kid, issuer)
+        return _choose(_read_given(json.dumps(issuer.jwks)), kid, issuer)
     now = time.monotonic()
     kept = _kept.get(issuer.jwks_url)
     if kept is None or now - kept.fetched_at > FRESH_S:
@@ -109,6 +111,11 @@ def read_keys(document: Any) -> tuple[Key, ...]:
     except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnknownKey("not a JWK set") from error
     return tuple(key for key in keys if _is_signing_key(key))
+
+
+@lru_cache(maxsize=32)
+def _read_given(document: str) -> tuple[Key, ...]:
+    return read_keys(json.loads(document))
 
 
 def _is_signing_key(key: Key) -> bool:
