@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from access.authentication import pick_active, valid_assignments
 from access.models import User
+from access.rights import rights_of
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
@@ -43,9 +44,14 @@ def read_theme(request: HttpRequest) -> str:
 def _describe_person(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User) or not user.is_active:
-        return {"assignment": None, "has_choice_of_assignment": False}
+        return {"assignment": None, "has_choice_of_assignment": False, "rights": frozenset()}
     rows = valid_assignments(user)
-    return {"assignment": pick_active(request, rows), "has_choice_of_assignment": len(rows) > 1}
+    active = pick_active(request, rows)
+    return {
+        "assignment": active,
+        "has_choice_of_assignment": len(rows) > 1,
+        "rights": rights_of(active).permissions if active else frozenset(),
+    }
 
 
 def _list_themes(chosen: str) -> tuple[Theme, ...]:

@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from frontend.views import decisions, emergency, extract, lifts, log, relation, review
 from frontend.views.choose_assignment import choose_assignment
 from frontend.views.distribution import show_distribution
 from frontend.views.document import fetch_document
@@ -52,6 +53,32 @@ urlpatterns = [
     path("assignment/", choose_assignment, name="choose_assignment"),
     path("preferences/theme/", set_theme, name="set_theme"),
     path("patients/<key:pk>/", show_patient, name="patient"),
+    path("patients/<key:pk>/relation/", relation.state_relation, name="state_relation"),
+    path("patients/<key:pk>/reason/", relation.state_reason, name="state_reason"),
+    path("patients/<key:pk>/choice/", relation.choose, name="choose_unit"),
+    path("patients/<key:pk>/emergency/", emergency.take_first_step, name="emergency"),
+    path("emergency/", emergency.take_first_step_by_number, name="emergency_by_number"),
+    path("emergency/<key:opening_id>/", emergency.take_second_step, name="emergency_open"),
+    path("emergency/<key:opening_id>/close/", emergency.close, name="emergency_close"),
+    path("decisions/", decisions.find_keeping, name="find_keeping"),
+    path("patients/<key:pk>/decisions/", decisions.show_decisions, name="decisions"),
+    path("patients/<key:pk>/consents/new/", decisions.add_consent, name="add_consent"),
+    path("patients/<key:pk>/consents/<key:consent_id>/withdraw/", decisions.end_consent, name="end_consent"),
+    path("patients/<key:pk>/blocks/new/", decisions.add_block, name="add_block"),
+    path("patients/<key:pk>/blocks/<key:block_id>/cancel/", decisions.end_block, name="end_block"),
+    path("patients/<key:pk>/blocks/<key:block_id>/lift/", lifts.add_lift, name="add_lift"),
+    path("patients/<key:pk>/lifts/<key:lift_id>/end/", lifts.end_lift, name="end_lift"),
+    path("log/", log.show_own_log, name="log"),
+    path("log/patient/", log.find_log, name="find_log"),
+    path("patients/<key:pk>/log/", log.show_patient_log, name="patient_log"),
+    path("patients/<key:pk>/log/extract/", extract.show_extract, name="extract"),
+    path("patients/<key:pk>/log/extract.<str:kind>", extract.fetch_extract, name="extract_file"),
+    path("review/", review.show_queues, name="review"),
+    path("review/openings/<key:opening_id>/", review.show_opening, name="review_opening"),
+    path("review/samples/<key:review_id>/", review.show_sample, name="review_sample"),
+    path("review/samples/<key:review_id>/<key:item_id>/", review.judge_item, name="judge_item"),
+    path("review/outside/", review.show_outside, name="review_outside"),
+    path("notices/<key:notice_id>/seen/", review.see_notice, name="see_notice"),
     path("studies/<uid:study_instance_uid>/", show_study, name="study"),
     path("studies/<uid:study_instance_uid>/distribution/", show_distribution, name="distribution"),
     path(

@@ -5,13 +5,13 @@ from django.views.decorators.http import require_safe
 
 from access.actor import Actor
 from frontend.documents import UnknownDocument, open_enclosed
-from frontend.opening import record_opening
-from frontend.page import open_study, portal_page
+from frontend.opening import open_study, record_opening
+from frontend.page import clinical_page
 from registry.visibility import series_of
 
 
 @require_safe
-@portal_page
+@clinical_page
 def fetch_document(
     request: HttpRequest,
     actor: Actor,
@@ -20,11 +20,11 @@ def fetch_document(
     sop_instance_uid: str,
 ) -> StreamingHttpResponse:
     """Send the document as an attachment: what somebody enclosed never runs as a page of ours."""
-    study = open_study(actor, study_instance_uid)
-    series = series_of(study.pk, series_instance_uid).select_related("study").first()
+    opened = open_study(actor, study_instance_uid)
+    series = series_of(opened.study.pk, series_instance_uid).select_related("study").first()
     if series is None:
         raise Http404("no such series")
-    record_opening(actor, study)
+    record_opening(actor, opened.visible)
     try:
         document = open_enclosed(series, sop_instance_uid)
     except UnknownDocument as error:

@@ -11,9 +11,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from access import audit
 from access.actor import Actor
 from access.models import Department
-from frontend.page import portal_page
-from frontend.patients import find_patients, list_recent
+from frontend.found import remember_found
+from frontend.page import clinical_page, portal_page, why_nothing_is_read
+from frontend.patients import find_patients, is_own_number, list_recent
 from frontend.query import Query, read_query
+from frontend.unit_notices import list_unit_notices
+from frontend.why import say_reason
 
 SESSION_SEARCH = "search"
 
@@ -21,22 +24,26 @@ SESSION_SEARCH = "search"
 @require_safe
 @portal_page
 def show_start(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Show the search field and the newest studies of the own department."""
-    recent = list_recent(actor)
-    shown = sorted({row.patient.patient_pk for row in recent})
-    audit.record(
-        actor, "search", door="portal", detail={"list": "newest at own department", "patients": shown}
-    )
-    department = Department.objects.select_related("unit").filter(hsa_id=actor.department_hsa_id).first()
-    return render(
-        request,
-        "frontend/start.html",
-        {"recent": recent, "department": department, "section": "patient", "hide_global_search": True},
-    )
+    """Show the search field, the newest studies of the own department, and what the head of unit was told."""
+    context: dict[str, object] = {
+        "notices": list_unit_notices(actor),
+        "reads_nothing": say_reason("deny", why_nothing_is_read(actor)),
+        "department": Department.objects.select_related("unit")
+        .filter(hsa_id=actor.department_hsa_id)
+        .first(),
+        "section": "patient",
+        "hide_global_search": True,
+    }
+    if not why_nothing_is_read(actor):
+        recent = context["recent"] = list_recent(actor)
+        shown = sorted({row.patient.patient_pk for row in recent})
+        detail = {"list": "newest at own department", "patients": shown}
+        audit.record(actor, "search", door="portal", detail=detail)
+    return render(request, "frontend/start.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@portal_page
+@clinical_page
 def show_search(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Take what was typed, then show what it found."""
     if request.method == "POST":
@@ -45,12 +52,18 @@ def show_search(request: HttpRequest, actor: Actor) -> HttpResponse:
     query = read_query(str(request.session.get(SESSION_SEARCH, "")))
     found = find_patients(actor, query)
     if query.reading not in ("empty", "short"):
-        _record(actor, query, [hit.banner.patient_pk for hit in found.hits])
-    return render(
-        request,
-        "frontend/search.html",
-        {"query": query, "found": found, "section": "patient", "hide_global_search": True},
-    )
+        keys = [hit.banner.patient_pk for hit in found.hits]
+        _record(actor, query, keys)
+        remember_found(request, actor, keys)
+    context = {
+        "query": query,
+        "found": found,
+        "own_record": say_reason("deny", "own_record") if is_own_number(actor, query) else "",
+        "may_break_glass": actor.may("break_glass"),
+        "section": "patient",
+        "hide_global_search": True,
+    }
+    return render(request, "frontend/search.html", context)
 
 
 def _record(actor: Actor, query: Query, patients: list[int]) -> None:

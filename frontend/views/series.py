@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from access.actor import Actor
+from frontend.care_state import read_heading
 from frontend.documents import read_documents
-from frontend.opening import record_opening
-from frontend.page import open_study, portal_page
-from frontend.people import read_banner
+from frontend.opening import open_study, record_opening
+from frontend.page import clinical_page
 from frontend.steps import (
     Stack,
     Step,
@@ -40,19 +40,20 @@ class Link:
 
 
 @require_safe
-@portal_page
+@clinical_page
 def show_series(
     request: HttpRequest, actor: Actor, study_instance_uid: str, series_instance_uid: str
 ) -> HttpResponse:
     """Show one picture of a series and the ways to the others."""
-    study = open_study(actor, study_instance_uid)
+    opened = open_study(actor, study_instance_uid)
+    study = opened.study
     series = series_of(study.pk, series_instance_uid).select_related("study").first()
     if series is None:
         raise Http404("no such series")
-    record_opening(actor, study)
+    record_opening(actor, opened.visible)
     siblings = list_cards(study)
     context: dict[str, Any] = {
-        "banner": read_banner(study.person),
+        "heading": read_heading(actor, study.person),
         "row": make_row(study),
         "card": next(card for card in siblings if card.series_instance_uid == series_instance_uid),
         "siblings": siblings,

@@ -9,14 +9,15 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from access.actor import Actor
+from frontend.care_state import read_heading
 from frontend.modalities import Badge, make_badge
-from frontend.opening import record_opening
-from frontend.page import open_study, portal_page
-from frontend.people import read_banner
+from frontend.opening import NotOpened, open_study, record_opening
+from frontend.page import clinical_page, refuse_page
 from frontend.reports import read_reports, read_requests
 from frontend.route import read_route
 from frontend.steps import find_thumbnail
 from frontend.studies import make_row
+from frontend.why import describe_decision, say_reason
 from registry.models import Series, Study
 from registry.visibility import series_of
 
@@ -35,14 +36,19 @@ class SeriesCard:
 
 
 @require_safe
-@portal_page
+@clinical_page
 def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> HttpResponse:
     """Show the study page."""
-    study = open_study(actor, study_instance_uid)
-    record_opening(actor, study)
+    try:
+        opened = open_study(actor, study_instance_uid)
+    except NotOpened as refused:
+        return _offer_choice(request, actor, study_instance_uid, refused)
+    study = opened.study
+    record_opening(actor, opened.visible)
     cards = list_cards(study)
     context = {
-        "banner": read_banner(study.person),
+        "heading": read_heading(actor, study.person),
+        "why": describe_decision(opened.visible.decision),
         "row": make_row(study),
         "cards": cards,
         "reports": read_reports(study),
@@ -51,6 +57,26 @@ def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> H
         "section": "patient",
     }
     return render(request, "frontend/study.html", context)
+
+
+def _offer_choice(
+    request: HttpRequest, actor: Actor, study_instance_uid: str, refused: NotOpened
+) -> HttpResponse:
+    """Offer to choose another unit's data, which the patient page shows as rows too; all else stays a 404."""
+    decision = refused.error.decision
+    if decision.need != "choice" or decision.is_silent:
+        raise refused
+    study = Study.objects.select_related("person", "custodian__unit").get(
+        study_instance_uid=study_instance_uid
+    )
+    return refuse_page(
+        request,
+        say_reason(decision.effect, decision.reason),
+        heading=read_heading(actor, study.person),
+        rule=decision.rule,
+        choosable=study,
+        section="patient",
+    )
 
 
 def list_cards(study: Study) -> list[SeriesCard]:
