@@ -55,11 +55,14 @@ def stage(live_server, transactional_db) -> Stage:
 
 
 @pytest.fixture
-def passkey(stage: Stage, open_page: OpenPage) -> list:
+def passkey(stage: Stage, open_page: OpenPage) -> list[dict[str, object]]:
     page = open_page()
     session, key = plug_in(page)
     make_passkey(page)
-    return session.send("WebAuthn.getCredentials", {"authenticatorId": key})["credentials"]
+    held: list[dict[str, object]] = session.send("WebAuthn.getCredentials", {"authenticatorId": key})[
+        "credentials"
+    ]
+    return held
 
 
 def test_a_passkey_opens_without_a_password(stage: Stage, open_page: OpenPage, passkey):
