@@ -28,7 +28,8 @@ from registry.conditions import make_condition, name_prefix, split_every, split_
 from registry.foreign_rows import is_service_asked
 from registry.matching import Match
 from registry.models import Instance, Series, Study
-from registry.permitted import WAYS, Shape, Terms, make_slots, not_protected, open_ways, values_of, written
+from registry.permitted import WAYS, not_protected, open_ways, written
+from registry.terms import Shape, Terms, make_slots, values_of
 from registry.visibility import decide_studies, reader_of, terms_of, visible_studies
 
 _DEPTH: dict[Level, int] = {"study": 0, "series": 1, "instance": 2}

@@ -22,8 +22,9 @@ from registry.access_facts import StudyPlace, facts_of, own_units_of
 from registry.access_rows import PatientRecord, read_record
 from registry.foreign_rows import add_foreign
 from registry.models import Home, Instance, RemovedInstance, Series, Study
-from registry.permitted import Terms, make_terms, written
+from registry.permitted import written
 from registry.removed import GONE
+from registry.terms import Terms, make_terms
 
 DECISION_S = 30.0
 MOST_DECISIONS = 20_000
