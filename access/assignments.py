@@ -25,7 +25,11 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class InvalidAssignment(ValueError):
-    """The assignment cannot be given so; the message says why."""
+    """The assignment cannot be given so; the message says why, and `reason` in one word for pages that translate."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class EndedAssignment(ValueError):
@@ -105,18 +109,18 @@ def check_assignment(user: User, role: Role, department: Department, terms: Term
     now = timezone.now()
     begins, ends = terms.valid_from or now, terms.valid_to
     if terms.purpose not in PURPOSES:
-        raise InvalidAssignment(f"unknown purpose {terms.purpose!r}: one of {', '.join(PURPOSES)}")
+        raise InvalidAssignment("purpose", f"unknown purpose {terms.purpose!r}: one of {', '.join(PURPOSES)}")
     if ends is not None and ends <= max(begins, now):
-        raise InvalidAssignment("the end must come after the beginning and after now")
+        raise InvalidAssignment("end", "the end must come after the beginning and after now")
     for place in (department, department.unit, department.unit.provider):
         if place.valid_to is not None and place.valid_to <= begins:
-            raise InvalidAssignment(f"{place.name} has ended by then")
+            raise InvalidAssignment("place_ended", f"{place.name} has ended by then")
     if not role.permissions:
-        raise InvalidAssignment(f"the role {role.code} has no permissions")
+        raise InvalidAssignment("empty_role", f"the role {role.code} has no permissions")
     name = make_group_name(role, department)
     others = Assignment.objects.filter(user=user, department=department, group__name=name)
     if others.exclude(valid_to__lte=begins).exclude(valid_from__gte=ends or _NEVER).exists():
-        raise InvalidAssignment("the person has this role in this department at that time already")
+        raise InvalidAssignment("overlap", "the person has this role in this department at that time already")
 
 
 def end_assignment(assignment_id: int, *, by: Actor | None = None) -> Assignment:

@@ -49,11 +49,11 @@ def _read_rights(assignment: Assignment, now: datetime) -> tuple[Rights, datetim
     codenames = DepartmentGroupPermission.objects.filter(
         group=assignment.group_id, content_object=assignment.department_id
     ).values_list("permission__codename", flat=True)
-    unit_ids, changes_at = _read_process_units(assignment.department.unit, now)
+    unit_ids, changes_at = read_process_units(assignment.department.unit, now)
     return Rights(expand_codenames(frozenset(codenames)), unit_ids), changes_at
 
 
-def _read_process_units(unit: CareUnit, now: datetime) -> tuple[frozenset[int], datetime | None]:
+def read_process_units(unit: CareUnit, now: datetime) -> tuple[frozenset[int], datetime | None]:
     """Return the other units of the unit's processes, of its own provider only, and when that changes by itself."""
     lasting = Q(valid_to__isnull=True) | Q(valid_to__gt=now)
     processes = list(CareProcess.objects.filter(lasting, units=unit, provider=unit.provider_id))

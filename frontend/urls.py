@@ -1,6 +1,6 @@
 """Routes of the portal, included at the root."""
 
-from django.urls import path, register_converter
+from django.urls import include, path, register_converter
 
 from frontend.views import decisions, emergency, extract, lifts, log, relation, review
 from frontend.views.choose_assignment import choose_assignment
@@ -52,6 +52,7 @@ urlpatterns = [
     path("search/", show_search, name="search"),
     path("assignment/", choose_assignment, name="choose_assignment"),
     path("preferences/theme/", set_theme, name="set_theme"),
+    path("administration/", include("frontend.administration_urls")),
     path("patients/<key:pk>/", show_patient, name="patient"),
     path("patients/<key:pk>/relation/", relation.state_relation, name="state_relation"),
     path("patients/<key:pk>/reason/", relation.state_reason, name="state_reason"),

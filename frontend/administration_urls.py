@@ -1,0 +1,13 @@
+"""Routes of the administration pages, included at `administration/`."""
+
+from django.urls import path
+
+from frontend.views.members import end_membership, show_members
+from frontend.views.roles import show_roles, view_as_role
+
+urlpatterns = [
+    path("members/", show_members, name="members"),
+    path("members/<key:pk>/end/", end_membership, name="end_membership"),
+    path("roles/", show_roles, name="roles"),
+    path("roles/view-as/", view_as_role, name="view_as_role"),
+]
