@@ -11,8 +11,8 @@ from django.db import connection
 from access.audit import flush_counts
 from access.audit_export.ship import ship
 from access.database import release
+from access.duties import seal_log
 from access.expiry import remove_expired
-from access.seals.seal import seal
 from registry.notices import mail_notices
 from registry.patient_labels import find_patient_labels
 from registry.review.samples import draw_due_reviews
@@ -69,7 +69,7 @@ SLOW_DUTIES = (
 )
 """What may take minutes (silent receivers, millions of packs) has a thread of its own."""
 AUDIT_DUTIES = (
-    Duty("seal_audit", 5, seal),
+    Duty("seal_audit", 5, seal_log),
     Duty("ship_audit", 5, lambda: ship(find_patient_labels)),
 )
 """The access log waits for nobody else, and nobody for the repository it is sent to."""

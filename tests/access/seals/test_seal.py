@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from access.duties import seal_log
 from access.models import AuditEvent, AuditSeal
 from access.seals import roots
 from access.seals import seal as sealing
@@ -122,3 +123,18 @@ def test_of_two_processes_one_closes_the_batch(monkeypatch):
     assert seal() == 0
     assert verify().faults == []
     assert AuditSeal.objects.count() == 2
+
+
+def test_the_duty_complains_once_in_ten_minutes(sealing_files, caplog, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("access.duties.time.monotonic", lambda: now)
+    monkeypatch.setattr("access.duties._said", {})
+    write_events(1)
+    assert seal_log() == 1
+    AuditSeal.objects.all().delete()
+    for _ in range(3):
+        assert seal_log() == 0
+    assert caplog.text.count("the access log is not sealed") == 1
+    now += 601
+    seal_log()
+    assert caplog.text.count("the access log is not sealed") == 2
