@@ -105,9 +105,10 @@ class RelationEnd(ApiView):
     words = {"POST": (PERSON, "grant_consent")}
 
     @extend_schema(request=None, responses=RelationRow)
-    def post(self, request: Request, key: int) -> Response:
+    def post(self, request: Request, reference: str, key: int) -> Response:
         """End it."""
-        row = find(relations_of(self.actor), key)
+        patient = find_by_reference(self.actor, reference)
+        row = find(relations_of(self.actor).filter(patient=patient), key)
         return answer(RelationRow, end_relation(self.actor, row, door=DOOR), self.actor)
 
 

@@ -151,9 +151,9 @@ class ConsentWithdrawal(ApiView):
     words = {"POST": CONSENT_WORDS}
 
     @extend_schema(request=None, responses=ConsentRow)
-    def post(self, request: Request, key: int) -> Response:
+    def post(self, request: Request, reference: str, key: int) -> Response:
         """Withdraw it."""
-        row = find(consents_of(self.actor), key)
+        row = find(consents_of(self.actor).filter(patient=find_by_reference(self.actor, reference)), key)
         return answer(ConsentRow, withdraw_consent(self.actor, row, door=DOOR), self.actor)
 
 
@@ -185,9 +185,9 @@ class BlockCancellation(ApiView):
     words = {"POST": ("register_block", "consent")}
 
     @extend_schema(request=Reason, responses=BlockRow)
-    def post(self, request: Request, key: int) -> Response:
+    def post(self, request: Request, reference: str, key: int) -> Response:
         """Cancel it; a block is never edited."""
-        row = find(blocks_of(self.actor), key)
+        row = _find_block(self.actor, reference, key)
         reason: str = read_body(Reason, request)["reason"]
         return answer(BlockRow, cancel_block(self.actor, row, reason=reason, door=DOOR), self.actor)
 
@@ -198,15 +198,15 @@ class Lifts(ApiView):
     words = {"GET": BLOCK_WORDS, "POST": ("lift_block", "consent")}
 
     @extend_schema(responses=list_of(LiftRow))
-    def get(self, request: Request, key: int) -> Response:
+    def get(self, request: Request, reference: str, key: int) -> Response:
         """List them, newest first."""
-        block = find(blocks_of(self.actor), key)
+        block = _find_block(self.actor, reference, key)
         return answer_list(LiftRow, lifts_of(self.actor).filter(block=block), self.actor)
 
     @extend_schema(request=NewLift, responses={201: LiftRow})
-    def post(self, request: Request, key: int) -> Response:
+    def post(self, request: Request, reference: str, key: int) -> Response:
         """Lift the block for a time; a person shows a second factor first."""
-        block = find(blocks_of(self.actor), key)
+        block = _find_block(self.actor, reference, key)
         values = read_body(NewLift, request)
         self.check_second_factor()
         row = lift_block(self.actor, block, values.pop("unit"), door=DOOR, **values)
@@ -219,11 +219,15 @@ class LiftCancellation(ApiView):
     words = {"POST": ("lift_block", "consent")}
 
     @extend_schema(request=None, responses=LiftRow)
-    def post(self, request: Request, key: int) -> Response:
+    def post(self, request: Request, reference: str, key: int) -> Response:
         """Close the block again."""
         return answer(
             LiftRow, cancel_lift(self.actor, find(lifts_of(self.actor), key), door=DOOR), self.actor
         )
+
+
+def _find_block(actor: Actor, reference: str, key: int) -> Block:
+    return find(blocks_of(actor).filter(patient=find_by_reference(actor, reference)), key)
 
 
 def consents_of(actor: Actor) -> QuerySet[Consent]:

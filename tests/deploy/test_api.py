@@ -145,12 +145,14 @@ def test_a_relation_a_consent_and_its_withdrawal_over_http(doctor, study):
     assert (status, consent["recipient_provider"]) == (201, recipient["provider"])
     assert decide_study(doctor.actor, study).permits
     assert [row["id"] for row in doctor.get(f"{path}/consents")[1]["results"]] == [consent["id"]]
-    status, ended = doctor.post(f"consents/{consent['id']}/withdraw")
+    other = doctor.find(make_patient())
+    assert doctor.post(f"{other}/consents/{consent['id']}/withdraw")[0] == 404
+    status, ended = doctor.post(f"{path}/consents/{consent['id']}/withdraw")
     assert (status, ended["withdrawn_at"] is not None) == (200, True)
-    assert doctor.post(f"consents/{consent['id']}/withdraw")[0] == 409
+    assert doctor.post(f"{path}/consents/{consent['id']}/withdraw")[0] == 409
     assert not decide_study(doctor.actor, study).permits
-    assert doctor.post(f"relations/{relation['id']}/end")[0] == 200
-    assert doctor.post(f"relations/{relation['id']}/end")[0] == 409
+    assert doctor.post(f"{path}/relations/{relation['id']}/end")[0] == 200
+    assert doctor.post(f"{path}/relations/{relation['id']}/end")[0] == 409
     assert AuditEvent.objects.get(action="consent_register").door == "api"
 
 
@@ -174,17 +176,17 @@ def test_a_block_is_registered_lifted_and_cancelled_where_the_data_are_kept(
         "valid_to": in_days(3),
     }
     for path, body in (
-        (f"blocks/{block['id']}/lifts", lift),
-        (f"blocks/{block['id']}/cancel", {"reason": "mine"}),
+        (f"{ours}/blocks/{block['id']}/lifts", lift),
+        (f"{ours}/blocks/{block['id']}/cancel", {"reason": "mine"}),
     ):
         assert doctor.post(path, **body)[0] == 404
-    status, lifted = custodian.post(f"blocks/{block['id']}/lifts", **lift)
+    status, lifted = custodian.post(f"{theirs}/blocks/{block['id']}/lifts", **lift)
     assert (status, lifted["block"], lifted["user"]) == (201, block["id"], doctor.user.hsa_id)
-    assert len(custodian.get(f"blocks/{block['id']}/lifts")[1]["results"]) == 1
-    assert doctor.post(f"lifts/{lifted['id']}/cancel")[0] == 200
-    assert custodian.post(f"blocks/{block['id']}/lifts", **lift | {"valid_to": in_days(8)})[0] == 400
-    assert custodian.post(f"blocks/{block['id']}/cancel", reason="taken back")[0] == 200
-    assert custodian.post(f"blocks/{block['id']}/cancel", reason="taken back")[0] == 409
+    assert len(custodian.get(f"{theirs}/blocks/{block['id']}/lifts")[1]["results"]) == 1
+    assert doctor.post(f"{ours}/lifts/{lifted['id']}/cancel")[0] == 200
+    assert custodian.post(f"{theirs}/blocks/{block['id']}/lifts", **lift | {"valid_to": in_days(8)})[0] == 400
+    assert custodian.post(f"{theirs}/blocks/{block['id']}/cancel", reason="taken back")[0] == 200
+    assert custodian.post(f"{theirs}/blocks/{block['id']}/cancel", reason="taken back")[0] == 409
     status, refused = custodian.post(f"{theirs}/blocks", unit=private.unit.hsa_id, asked_by="guardian")
     assert (status, refused["error"]) == (400, "a guardian cannot block a child's data")
 
@@ -230,7 +232,12 @@ def test_opening_and_lifting_ask_for_a_fresh_second_factor(doctor, custodian, st
     assert (status, "second factor" in refused["error"]) == (403, True)
     assert EmergencyOpening.objects.get().opened_at is None
     body = {"basis": "consent", "requested_by": "x", "reason": "operation tomorrow", "valid_to": in_days(1)}
-    assert custodian.post(f"blocks/{block.pk}/lifts", unit=private.unit.hsa_id, **body)[0] == 403
+    assert (
+        custodian.post(
+            f"{custodian.find(study.person)}/blocks/{block.pk}/lifts", unit=private.unit.hsa_id, **body
+        )[0]
+        == 403
+    )
     session = doctor.client.session
     session["account_authentication_methods_user"] = str(doctor.user.pk)
     session["account_authentication_methods"] = [

@@ -56,8 +56,9 @@ def test_a_block_closes_a_delivered_study_at_once_and_its_cancellation_opens_it(
     server.run_code(DELIVERED)
     assert read(receiver) == {200}
     patient = ask("patients/find", value=PERSONAL_NUMBER)["patient"]
-    block = ask(f"patients/{patient}/blocks", unit="SE-A")
+    path = f"patients/{patient}/blocks"
+    block = ask(path, unit="SE-A")
     assert read(receiver) == {404}  # the first request after it included
     assert read(sender) == {200}
-    ask(f"blocks/{block['id']}/cancel", reason="the patient took it back")
+    ask(f"{path}/{block['id']}/cancel", reason="the patient took it back")
     assert read(receiver) == {200}
