@@ -105,6 +105,7 @@ class CareProcess(models.Model):
 
     class Meta:
         ordering = ["name"]
+        verbose_name_plural = "care processes"
 
     def __str__(self) -> str:
         return self.name
