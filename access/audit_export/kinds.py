@@ -65,6 +65,7 @@ OBJECT_SECURITY = Code("110135", "Object Security Attributes Changed")
 SECURITY_ROLES = Code("110136", "Security Roles Changed")
 
 _OBJECT_CHANGE = Kind(SECURITY_ALERT, "E", "alert", OBJECT_SECURITY)
+_ROLES_CHANGED = Kind(SECURITY_ALERT, "E", "alert", SECURITY_ROLES)
 _STARTED = Kind(SECURITY_ALERT, "E", "alert", EMERGENCY_STARTED)
 _RECORD_MADE = Kind(PATIENT_RECORD, "C", "record")
 _RECORD_CHANGED = Kind(PATIENT_RECORD, "U", "record")
@@ -89,6 +90,13 @@ KINDS: dict[str, Kind] = {
     "audit_read": Kind(LOG_USED, "R", "log"),
     "audit_erase": _RESTRICTED,
     "rebuild_index": _RESTRICTED,
+    "assignment_give": _ROLES_CHANGED,
+    "assignment_end": _ROLES_CHANGED,
+    "role_change": _ROLES_CHANGED,
+    "organisation_import": _ROLES_CHANGED,
+    "review_draw": Kind(LOG_USED, "R", "log"),
+    "review_finding": _RESTRICTED,
+    "review_sign": _RESTRICTED,
     "emergency_locate": _STARTED,
     "emergency_open": _STARTED,
     "emergency_close": Kind(SECURITY_ALERT, "E", "alert", EMERGENCY_STOPPED),
@@ -113,8 +121,6 @@ KINDS: dict[str, Kind] = {
     "reason_given": _RECORD_MADE,
 }
 """By the word in `AuditEvent.action`; what is not here is told by `kind_of`."""
-
-_ROLES_CHANGED = Kind(SECURITY_ALERT, "E", "alert", SECURITY_ROLES)
 
 
 def kind_of(action: str, *, has_study: bool, has_patient: bool) -> Kind:
