@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from registry.consent.blocks import GuardianBlock, RepeatedBlock
@@ -15,6 +15,11 @@ from registry.review.findings import UnfinishedReview
 
 ACT = "act"
 """Marks what the pages say; what the login says of itself is said on its own pages."""
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what was sent, even if it is nothing; None for a page that is only looked at."""
+    return request.POST if request.method == "POST" else None
 
 
 def attempt(form: forms.Form, act: Callable[[], Any]) -> bool:

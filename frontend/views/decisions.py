@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import audit
 from access.actor import Actor
 from access.models import CareUnit
-from frontend.acts import attempt, attempt_plain, tell
+from frontend.acts import attempt, attempt_plain, posted, tell
 from frontend.care_state import read_heading
 from frontend.consent_texts import CURRENT, read_consent_text
 from frontend.decided import KEEPERS, read_decided
@@ -72,7 +72,7 @@ def add_consent(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Register a consent, or that the patient lastingly cannot decide."""
     require_any(actor, "grant_consent")
     patient = open_kept_patient(request, actor, pk)
-    form = ConsentForm(actor, _places_of(actor), request.POST or None)
+    form = ConsentForm(actor, _places_of(actor), posted(request))
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         is_registered = attempt(
@@ -118,7 +118,7 @@ def add_block(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Register a block."""
     require_any(actor, "register_block")
     patient = open_kept_patient(request, actor, pk)
-    form = BlockForm(actor, _places_of(actor), request.POST or None)
+    form = BlockForm(actor, _places_of(actor), posted(request))
 
     def register() -> None:
         values = form.cleaned_data
@@ -148,7 +148,7 @@ def end_block(request: HttpRequest, actor: Actor, pk: int, block_id: int) -> Htt
     require_any(actor, "register_block")
     patient = open_kept_patient(request, actor, pk)
     row = kept_block(actor, pk, block_id)
-    form = CancelBlockForm(request.POST or None)
+    form = CancelBlockForm(posted(request))
 
     def cancel() -> None:
         cancel_block(actor, row, reason=form.cleaned_data["reason"], door=DOOR)

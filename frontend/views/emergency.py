@@ -9,7 +9,7 @@ from access import audit
 from access.actor import Actor
 from access.models import CareProvider
 from access.step_up import ask_for_second_factor, is_fresh, require_fresh
-from frontend.acts import attempt, attempt_plain, tell
+from frontend.acts import attempt, attempt_plain, posted, tell
 from frontend.care_state import read_heading
 from frontend.forms.care import LocateForm, NumberLocateForm, OpenForm
 from frontend.found import open_patient
@@ -38,7 +38,7 @@ def take_first_step(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse
     """Say why, and learn which care providers hold more of the patient."""
     require_any(actor, "break_glass")
     patient, _explained = open_patient(request, actor, pk)
-    form = LocateForm(request.POST or None)
+    form = LocateForm(posted(request))
     if request.method == "POST" and form.is_valid():
         located = _locate(actor, patient, form)
         if located is not None:
@@ -52,7 +52,7 @@ def take_first_step(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse
 def take_first_step_by_number(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Do the same for a number that a search does not find; what nobody holds and what nothing opens is one answer."""
     require_any(actor, "break_glass")
-    form = NumberLocateForm(request.POST or None)
+    form = NumberLocateForm(posted(request))
     if request.method == "POST" and form.is_valid():
         number = form.cleaned_data["number"]
         rows = PatientIdentifier.objects.filter(value=number, is_national=True).select_related("patient")
@@ -77,7 +77,7 @@ def take_second_step(request: HttpRequest, actor: Actor, opening_id: int) -> Htt
     providers = request.session.get(SESSION_LOCATED, {}).get(str(opening.pk))
     if opening.opened_at is not None or not providers:
         raise Http404("no step one to go on from")
-    form = OpenForm(request.POST or None)
+    form = OpenForm(posted(request))
     if request.method == "POST" and form.is_valid():
 
         def check() -> None:

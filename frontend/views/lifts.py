@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from access.actor import Actor
 from access.models import User
 from access.step_up import require_fresh
-from frontend.acts import attempt, attempt_plain, tell
+from frontend.acts import attempt, attempt_plain, posted, tell
 from frontend.care_state import read_heading
 from frontend.forms.decisions import LiftForm
 from frontend.opening import DOOR
@@ -29,7 +29,7 @@ def add_lift(request: HttpRequest, actor: Actor, pk: int, block_id: int) -> Http
     require_any(actor, "lift_block")
     patient = open_kept_patient(request, actor, pk)
     block = kept_block(actor, pk, block_id)
-    form = LiftForm(request.POST or None, initial={"unit": actor.scope.unit_id})
+    form = LiftForm(posted(request), initial={"unit": actor.scope.unit_id})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         user = User.objects.get(pk=actor.subject_id or 0) if values["reach"] == "person" else None

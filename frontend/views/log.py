@@ -11,6 +11,7 @@ from access import audit
 from access.actor import Actor
 from access.audit_log import InvalidPosition, LogFilter, LogPage, LogPosition, read_position, search_events
 from access.models import Department
+from frontend.acts import posted
 from frontend.care_state import Heading, read_heading
 from frontend.forms.log import LogFilterForm, NumberForm
 from frontend.log_lines import make_lines
@@ -48,7 +49,7 @@ def show_own_log(request: HttpRequest, actor: Actor) -> HttpResponse:
 def find_log(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Take a patient's number and go to that patient's log, if the unit's log speaks of the patient."""
     require_any(actor, RIGHT)
-    form = NumberForm(request.POST or None)
+    form = NumberForm(posted(request))
     if request.method == "POST" and form.is_valid():
         for patient in find_numbered(read_query(form.cleaned_data["number"])):
             if search_events(replace(reviewed_events(actor), patient_id=patient.pk), limit=1).events:

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from access.actor import Actor
 from access.models import CareUnit
-from frontend.acts import attempt, attempt_plain, tell
+from frontend.acts import attempt, attempt_plain, posted, tell
 from frontend.care_state import read_heading
 from frontend.forms.care import ChoiceForm, ReasonForm, RelationForm
 from frontend.found import open_patient
@@ -22,7 +22,7 @@ from registry.relations import choose_unit, declare_relation, give_reason
 def state_relation(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Declare to take part in the patient's care."""
     patient, _explained = open_patient(request, actor, pk)
-    form = RelationForm(request.POST or None)
+    form = RelationForm(posted(request))
     if request.method == "POST" and form.is_valid():
         stated = form.cleaned_data["reason"]
         if attempt(form, lambda: declare_relation(actor, patient, reason=stated, door=DOOR)):
@@ -44,7 +44,7 @@ def state_relation(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
 def state_reason(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Give the reason for reading the data of a patient who asks for one."""
     patient, explained = open_patient(request, actor, pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(posted(request))
     if request.method == "POST" and form.is_valid():
         stated = form.cleaned_data["reason"]
         if attempt(form, lambda: give_reason(actor, patient, reason=stated, door=DOOR)):

@@ -13,7 +13,7 @@ from access import audit
 from access.actor import Actor
 from access.audit_log import LogFilter, search_events
 from access.models import AuditEvent
-from frontend.acts import attempt, tell
+from frontend.acts import attempt, posted, tell
 from frontend.forms.care import describe_reason_codes
 from frontend.forms.log import FindingForm, SignForm
 from frontend.log_lines import LogLine, make_lines
@@ -102,7 +102,7 @@ def show_opening(request: HttpRequest, actor: Actor, opening_id: int) -> HttpRes
         opening = find_opening(actor, opening_id)
     except UnknownEntry as error:
         raise Http404(str(error)) from error
-    form = FindingForm(request.POST or None)
+    form = FindingForm(posted(request))
     if request.method == "POST" and form.is_valid():
         verdict, text = form.cleaned_data["finding"], form.cleaned_data["text"]
         try:
@@ -135,7 +135,7 @@ def show_opening(request: HttpRequest, actor: Actor, opening_id: int) -> HttpRes
 def show_sample(request: HttpRequest, actor: Actor, review_id: int) -> HttpResponse:
     """Show a sample of the log, and take the signature under its findings."""
     review = _find_sample(actor, review_id)
-    form = SignForm(request.POST or None)
+    form = SignForm(posted(request))
     if request.method == "POST" and form.is_valid():
         summary = form.cleaned_data["summary"]
         if attempt(form, lambda: sign_off(actor, review, summary=summary, door=DOOR)):
