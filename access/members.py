@@ -1,7 +1,7 @@
 """Who works in a department, and what the head of it may change about that.
 
 A head gives and ends the assignments of the own department. Nobody gives themselves one, and roles that appoint
-or that review others are given by staff of the whole installation.
+or that review others are given and ended by staff of the whole installation.
 """
 
 from datetime import datetime
@@ -11,11 +11,11 @@ from django.db.models import Q
 from access import audit
 from access.actor import Actor
 from access.assignments import Terms, end_assignment, give_role
-from access.models import Assignment, Department, Role, User
+from access.models import Assignment, Department, DepartmentGroupPermission, Role, User
 
 MANAGE = "manage_members"
 GIVEN_BY_STAFF = frozenset({MANAGE, "review_access"})
-"""Permissions whose holders watch over others: roles with one of them are not a head's to give."""
+"""Permissions whose holders watch over others: roles with one of them are not a head's to give or to end."""
 
 
 class MayNotManage(PermissionError):
@@ -97,23 +97,42 @@ def give_member(actor: Actor, person: User, role: Role, terms: Terms, *, is_staf
     return give_role(person, role, department, terms, by=actor)
 
 
-def end_member(actor: Actor, assignment_id: int) -> Assignment:
+def end_member(actor: Actor, assignment_id: int, *, is_staff: bool) -> Assignment:
     """End an assignment of the actor's department.
 
     Raises
     ------
     UnknownMember
         It is none of this department.
+    MayNotManage
+        It is not the actor's to end; what was tried is in the access log.
     EndedAssignment
         As `end_assignment` does.
     """
     department_id = require_manager(actor)
-    if not Assignment.objects.filter(pk=assignment_id, department=department_id).exists():
+    row = Assignment.objects.filter(pk=assignment_id, department=department_id).first()
+    if row is None:
         raise UnknownMember("the department has no such assignment")
+    if row.pk not in endable(actor, [row], is_staff=is_staff):
+        _refuse(
+            actor, "an assignment that watches over others is ended by staff", row.user_id, "assignment_end"
+        )
     return end_assignment(assignment_id, by=actor)
 
 
-def _refuse(actor: Actor, message: str, user_id: int) -> None:
+def endable(actor: Actor, rows: list[Assignment], *, is_staff: bool) -> set[int]:
+    """Return which of a department's assignments the actor may end: its own, and those that watch over nobody."""
+    watching = set(
+        DepartmentGroupPermission.objects.filter(
+            group__in={row.group_id for row in rows}, permission__codename__in=GIVEN_BY_STAFF
+        ).values_list("group", flat=True)
+    )
+    return {
+        row.pk for row in rows if is_staff or row.user_id == actor.subject_id or row.group_id not in watching
+    }
+
+
+def _refuse(actor: Actor, message: str, user_id: int, action: str = "assignment_give") -> None:
     detail = {"refusal": message, "user": user_id}
-    audit.record(actor, "assignment_give", outcome="refused", door="portal", detail=detail)
+    audit.record(actor, action, outcome="refused", door="portal", detail=detail)
     raise MayNotManage(message)

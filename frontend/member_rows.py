@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from access.actor import Actor
 from access.assignments import is_valid
-from access.members import list_members
+from access.members import endable, list_members
 from access.models import Assignment
 from frontend.reports import Tone
 
@@ -30,13 +30,15 @@ class Member:
     tone: Tone
     is_own: bool
     has_ended: bool
+    may_end: bool
 
 
-def read_members(actor: Actor) -> tuple[list[Member], list[Member]]:
+def read_members(actor: Actor, *, is_staff: bool) -> tuple[list[Member], list[Member]]:
     """Return who works or will work in the actor's department, and whose assignment ended lately."""
     now = timezone.now()
     rows = list_members(actor, now - timedelta(days=SHOWN_AFTER_END_DAYS))
-    members = [_describe(row, actor, now) for row in rows]
+    mine = endable(actor, rows, is_staff=is_staff)
+    members = [_describe(row, actor, now, may_end=row.pk in mine) for row in rows]
     return [row for row in members if not row.has_ended], [row for row in members if row.has_ended]
 
 
@@ -45,7 +47,7 @@ def name_purpose(purpose: str) -> str:
     return {"care": _("care and treatment"), "administration": _("administration")}.get(purpose, purpose)
 
 
-def _describe(row: Assignment, actor: Actor, now: datetime) -> Member:
+def _describe(row: Assignment, actor: Actor, now: datetime, *, may_end: bool) -> Member:
     has_ended = row.valid_to is not None and row.valid_to <= now
     state, tone = _state(row, now, has_ended=has_ended)
     return Member(
@@ -55,15 +57,16 @@ def _describe(row: Assignment, actor: Actor, now: datetime) -> Member:
         role=row.role,
         purpose=name_purpose(row.purpose),
         since=row.valid_from,
-        until=_describe_end(row.valid_to),
+        until=describe_end(row.valid_to),
         state=state,
         tone=tone,
         is_own=row.pk == actor.assignment_id,
         has_ended=has_ended,
+        may_end=may_end,
     )
 
 
-def _describe_end(valid_to: datetime | None) -> str:
+def describe_end(valid_to: datetime | None) -> str:
     """Say until when, inclusive: the last day, or the minute when it ends within a day."""
     if valid_to is None:
         return ""

@@ -34,7 +34,7 @@ def show_members(request: HttpRequest, actor: Actor) -> HttpResponse:
     form = MemberForm(roles, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and _give(request, actor, form):
         return redirect(f"{request.path}?done=given")
-    members, ended = read_members(actor)
+    members, ended = read_members(actor, is_staff=_is_staff(request))
     context = {
         "department": Department.objects.select_related("unit").get(pk=department_id),
         "members": members,
@@ -54,9 +54,11 @@ def end_membership(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """End one assignment of the department."""
     _require_manager(actor)
     try:
-        end_member(actor, pk)
+        end_member(actor, pk, is_staff=_is_staff(request))
     except UnknownMember as error:
         raise Http404(str(error)) from error
+    except MayNotManage as error:
+        raise PermissionDenied(str(error)) from error
     except EndedAssignment:
         return redirect(f"{reverse('members')}?done=ended_before")
     return redirect(f"{reverse('members')}?done=ended")

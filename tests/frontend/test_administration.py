@@ -129,6 +129,18 @@ def test_a_head_reaches_the_own_department_only(world, head):
     assert valid_assignments(other.user) == [other]
 
 
+def test_an_assignment_that_watches_over_others_is_ended_by_staff(world, head, staff):
+    officer = User.objects.create(username="ombud", last_name="Granskare")
+    row = give_assignment(officer, world.region.lund, "Dataskydd", ("review_access",))
+    assert "ended by staff" in read(head, MEMBERS)
+    assert head.post(f"{MEMBERS}{row.pk}/end/").status_code == 403
+    assert valid_assignments(officer) == [row]
+    event = AuditEvent.objects.get(action="assignment_end")
+    assert (event.outcome, event.actor, event.detail["user"]) == ("refused", "chef", officer.pk)
+    assert staff.post(f"{MEMBERS}{row.pk}/end/").status_code == 302
+    assert valid_assignments(officer) == []
+
+
 def test_a_head_who_ends_the_own_assignment_is_out_at_once(world, head):
     own = Assignment.objects.get(user__username="chef")
     assert "This is the assignment you work under." in read(head, MEMBERS)
