@@ -107,6 +107,7 @@ def test_hidden_is_unknown_at_every_door(route, method, paths, foreigner, doctor
     """For a system of another provider and for a person without a relation."""
     CareRelation.objects.all().delete()
     for client, headers in ((foreigner.client, foreigner.headers), (doctor, {})):
+        answer(client, "GET", "/dicom-web/studies?limit=1", **headers)  # rights are read once a process
         hidden = answer(client, method, paths.fill(route), **headers)
         absent = answer(client, method, unknown(paths).fill(route), **headers)
         assert hidden[0] in (403, 404)
@@ -140,6 +141,7 @@ def test_wado_uri_hides_too(paths, foreigner, doctor):
         return "/wado?" + urlencode({"requestType": "WADO", **uids})
 
     for client, headers in ((foreigner.client, foreigner.headers), (doctor, {})):
+        answer(client, "GET", "/dicom-web/studies?limit=1", **headers)
         hidden = answer(client, "GET", query(paths), **headers)
         assert hidden[0] == 404
         assert hidden == answer(client, "GET", query(unknown(paths)), **headers)
