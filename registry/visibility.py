@@ -29,6 +29,7 @@ from registry.terms import Terms, make_terms
 DECISION_S = 30.0
 MOST_DECISIONS = 20_000
 NO_PATIENT = 0
+NOWHERE = StudyPlace(NO_PATIENT, NO_PATIENT, None, None, "")
 UNKNOWN = Decision("deny", "1", "unknown", is_silent=True)
 
 
@@ -114,8 +115,8 @@ def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
     now = timezone.now()
     rows = _study_by_uid().fetch(uid=study_instance_uid, department=_department_of(actor))
     if not rows:
-        # As much is read as for a study that is hidden: the two take the same time.
-        _read_record(actor, NO_PATIENT, now)
+        # As much is read and decided as for a study that is hidden: the two take the same time.
+        _decide(actor, "read", NOWHERE, _read_record(actor, NO_PATIENT, now))
         raise UnknownStudy("no such study")
     pk, person_id, unit_id, provider_id, date, conflict, count, at_home, patient_epoch, access_epoch = rows[0]
     key = (actor, study_instance_uid)
