@@ -23,20 +23,18 @@ PEOPLE: dict[str, dict[str, object]] = {
     "liar": {"employeeHsaId": ["SE-MARIA"]},
 }
 MAKE_PEOPLE = """
-from django.contrib.auth.models import Group
-from django.utils import timezone
-from access.models import Assignment, CareProvider, CareUnit, Department, User
+from access.assignments import Terms, give_role
+from access.models import CareProvider, CareUnit, Department, Role, User
 provider = CareProvider.objects.create(hsa_id="SE-P", name="Region")
 unit = CareUnit.objects.create(hsa_id="SE-U", name="Lund", provider=provider)
-group = Group.objects.create(name="Läkare")
+role = Role.objects.create(code="physician", name="Läkare", permissions=["read_studies"])
 departments = [Department.objects.create(unit=unit, hsa_id=f"SE-D{n}", name=f"Avdelning {n}") for n in (1, 2)]
 def hire(name, hsa_id, **values):
     user = User.objects.create(username=name, hsa_id=hsa_id, **values)
     user.set_password("ett långt lösenord")
     user.save()
     for number, department in enumerate(departments, start=1):
-        Assignment.objects.create(user=user, department=department, group=group, role="Läkare",
-            commission_hsa_id=f"SE-COM-{number}", valid_from=timezone.now())
+        give_role(user, role, department, Terms(commission_hsa_id=f"SE-COM-{number}"))
 hire("maria", "SE-MARIA")
 hire("nils", "4711")
 hire("left", "SE-LEFT", is_active=False)
