@@ -31,7 +31,9 @@ class Assignment(models.Model):
     group = models.ForeignKey(Group, models.PROTECT, help_text="Carries the object permissions of the role.")
     role = models.CharField(max_length=100)
     commission_hsa_id = models.CharField(
-        max_length=64, blank=True, help_text="The HSA-id of the commission, by which identity providers name it"
+        max_length=64,
+        blank=True,
+        help_text="The HSA-id of the commission, by which identity providers name it",
     )
     purpose = models.CharField(
         max_length=20, default="care", help_text="Purpose of the assignment's accesses"
