@@ -27,6 +27,7 @@ def make_event(action: str = "read", **values: object) -> dict:
 
 
 def agent(resource: dict, code: str) -> dict:
+    found: dict
     (found,) = [a for a in resource["agent"] if a["type"]["coding"][0]["code"] == code]
     return found
 

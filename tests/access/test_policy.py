@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ OWN, SAME, OTHER = "own_unit", "same_provider", "other_provider"
 COHESIVE = {"agreement": "cohesive"}
 
 
-def ask(distance: str, actor: Actor = DOCTOR, options: Options = LAW, **facts: object) -> Decision:
+def ask(distance: Any, actor: Any = DOCTOR, options: Any = LAW, **facts: Any) -> Decision:
     return decide(actor, "read", Facts(distance, **facts), options)
 
 
@@ -251,16 +252,16 @@ def test_what_must_not_be_spoken_of_is_silent():
 
 
 def every_situation():
-    marks = [None, ROW]
-    for distance, agreement, block in product(
+    marks: list[Any] = [None, ROW]
+    kinds: Any = product(
         [OWN, SAME, OTHER], ["none", "cohesive"], ["none", "disclosed", "silent", "absolute"]
-    ):
+    )
+    flags: Any = list(product([False, True], [False, True], [True, False], ["", "vip"]))
+    for distance, agreement, block in kinds:
         for lift, part, relation, choice, consent, incapacity, share, opening, reason in product(
             *[marks] * 9
         ):
-            for opted_out, protected, known, prompt in product(
-                [False, True], [False, True], [True, False], ["", "vip"]
-            ):
+            for opted_out, protected, known, prompt in flags:
                 yield Facts(
                     distance,
                     agreement=agreement,

@@ -6,6 +6,7 @@ The doors are taken from the URLs of the project: one that is added is tried her
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -27,7 +28,7 @@ from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
 MULTIPART = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-CSRF = {"HTTP_ORIGIN": "http://testserver"}
+CSRF: dict[str, Any] = {"HTTP_ORIGIN": "http://testserver"}
 VALUES = {"frames": "1", "path": "7FE00010", "code": "113001^DCM"}
 ROUTES = sorted({str(p.pattern) for p in urlpatterns if "<str:study>" in str(p.pattern)})
 
@@ -43,7 +44,7 @@ class Paths:
 
     def fill(self, route: str, **other: str) -> str:
         values = {"study": self.study, "series": self.series, "instance": self.instance} | VALUES | other
-        return "/dicom-web/" + re.sub(r"<\w+:(\w+)>", lambda found: values[found[1]], route)
+        return "/dicom-web/" + re.sub(r"<\w+:(\w+)>", lambda found: values[str(found[1])], route)
 
 
 def store_study(vendor, size: int = 1) -> Paths:
@@ -95,7 +96,7 @@ def answer(client: Client, method: str, path: str, **headers: str) -> tuple[int,
 
 
 def methods_of(route: str) -> list[str]:
-    view = next(p for p in urlpatterns if str(p.pattern) == route).callback
+    view: Any = next(p for p in urlpatterns if str(p.pattern) == route).callback
     return sorted(set(view.methods) - {"POST"} if route == "studies/<str:study>" else view.methods)
 
 
@@ -168,7 +169,7 @@ def test_no_search_tells_one_hidden_study_from_ten(query, vendor, foreigner, doc
     CareRelation.objects.all().delete()
     own = store_study(foreigner)
     path = f"/dicom-web/{query.format(study=paths.study, series=paths.series, instance=paths.instance)}"
-    askers = ((foreigner.client, foreigner.headers), (doctor, {}))
+    askers: Any = ((foreigner.client, foreigner.headers), (doctor, {}))
     one = [answer(client, "GET", path, **headers)[:3] for client, headers in askers]
     for _ in range(9):
         store_study(vendor)
@@ -214,7 +215,7 @@ def test_a_block_closes_the_next_frame_and_the_log_says_why(department, vendor, 
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     assert frame(client, paths).status_code == 200
     assert frame(client, paths).status_code == 200
-    download = client.get(f"/dicom-web/studies/{paths.study}", headers={"Accept": MULTIPART})
+    download: Any = client.get(f"/dicom-web/studies/{paths.study}", headers={"Accept": MULTIPART})
     pieces = iter(download.streaming_content)
     got = next(pieces)
     officer = make_officer(department)
