@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -63,7 +63,7 @@ def read_care_state(actor: Actor, patient_id: int) -> CareState:
     opening = _longest(record.of("opening"))
     return CareState(
         relation=_describe(_longest(e for e in record.of("relation") if e.one in own_units), _sources()),
-        consent=_describe(_longest(_consents_for(actor, record)), _kinds()),
+        consent=_last_day(_describe(_longest(_consents_for(actor, record)), _kinds())),
         opening=Opening(opening.pk, opening.until) if opening else None,
         is_protected=any(entry.text.startswith("protected") for entry in record.of("flag")),
         are_blocks_known=record.are_blocks_known,
@@ -92,6 +92,18 @@ def _longest(entries: Iterable[Entry]) -> Entry | None:
 
 def _describe(entry: Entry | None, words: dict[str, str]) -> Lasting | None:
     return Lasting(words.get(entry.text, ""), entry.until) if entry else None
+
+
+def end_as_read(moment: datetime) -> datetime:
+    """Return the last minute of the day for what ends at midnight: people name the day that is still included."""
+    local = timezone.localtime(moment)
+    return moment - timedelta(minutes=1) if (local.hour, local.minute) == (0, 0) else moment
+
+
+def _last_day(consent: Lasting | None) -> Lasting | None:
+    if consent is None or consent.until is None:
+        return consent
+    return Lasting(consent.words, end_as_read(consent.until))
 
 
 def _sources() -> dict[str, str]:

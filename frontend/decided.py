@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from access.actor import Actor
 from access.models import User
+from frontend.care_state import end_as_read
 from frontend.people import format_date
 from frontend.reports import Tone
 from registry.fhir.consents.rows import may_see
@@ -102,7 +103,7 @@ def _consent_line(actor: Actor, row: Consent, names: dict[str, str], now: dateti
         title=kinds.get(row.kind, row.kind),
         notes=tuple(notes),
         since=row.valid_from,
-        until=row.valid_to,
+        until=end_as_read(row.valid_to),
         registered_by=names.get(row.registered_by, row.registered_by),
         state=_("Holds") if is_active else _("Withdrawn") if row.withdrawn_at else _("Over"),
         tone="ok" if is_active else "quiet",

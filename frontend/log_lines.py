@@ -80,7 +80,7 @@ def _make_line(
         tone=tone,
         why=explain_event(event, get_language() or "sv"),
         rule=event.rule,
-        stated=str(event.detail.get("stated_reason") or ""),
+        stated=str(event.detail.get("stated_reason") or event.detail.get("text") or ""),
         door=name_door(event.door),
         address=event.address,
         images=span.instances if span else 0,

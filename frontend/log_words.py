@@ -33,12 +33,14 @@ def name_door(door: str) -> str:
     """Say through which door."""
     doors = {
         "portal": _("Portal"),
-        "dicomweb": "DICOMweb",
-        "dicom-web": "DICOMweb",
-        "wado-uri": "WADO-URI",
+        "login": _("Login"),
+        "stow": "STOW-RS",
+        "qido": "QIDO-RS",
+        "wado": "WADO-RS",
+        "wado_uri": "WADO-URI",
         "fhir": "FHIR",
         "duty": _("The system itself"),
-        "delivery": _("Delivery"),
+        "stow-rs": _("Delivery"),
     }
     return doors.get(door, door)
 
@@ -54,8 +56,9 @@ def name_outcome(outcome: str) -> tuple[str, Tone]:
 
 
 def _others() -> dict[str, str]:
-    """What the patient's extract has no words for, because it concerns no patient."""
+    """What is said in other words than to the patient, or concerns no patient."""
     return {
+        "search": _("Searched"),
         "login": _("Logged in"),
         "login_failed": _("Login refused"),
         "logout": _("Logged out"),

@@ -17,7 +17,7 @@ from frontend.people import Banner, format_date, read_banner
 from frontend.query import Query
 from frontend.studies import StudyRow, make_row, name_hospital, with_row_facts
 from registry.explained import explain_patient
-from registry.models import Home, Patient, PatientFlag, PatientIdentifier, Study
+from registry.models import Home, Order, Patient, PatientFlag, PatientIdentifier, Study
 from registry.visibility import decide_studies, is_in_relation, visible_studies
 
 MAX_PATIENTS = 50
@@ -75,16 +75,29 @@ def find_numbered(query: Query) -> list[Patient]:
 
 
 def list_recent(actor: Actor) -> tuple[StudyRow, ...]:
-    """List the newest studies of the own department that are open to the actor; no protected identity is among them."""
-    homes = Home.objects.filter(department=actor.scope.department_id)
-    newest = homes.order_by("-study_date", "-study_time", "-study_id").values_list("study_id", flat=True)
-    ids = list(dict.fromkeys(newest[: RECENT_STUDIES * 3]))
+    """List the newest studies at home with the own department or ordered by it, as far as they open to the actor.
+
+    No protected identity is among them.
+    """
     protected = PatientFlag.objects.filter(
         patient=OuterRef("person"), kind__startswith="protected", ended_at__isnull=True
     )
-    studies = with_row_facts(visible_studies(actor).filter(~Exists(protected), pk__in=ids))
+    keys = _newest_at_home(actor) | _newest_ordered(actor)
+    studies = with_row_facts(visible_studies(actor).filter(~Exists(protected), pk__in=keys))
     rows = studies.order_by("-study_date", "-study_time", "-pk")[:RECENT_STUDIES]
     return tuple(make_row(study) for study in rows)
+
+
+def _newest_at_home(actor: Actor) -> set[int]:
+    homes = Home.objects.filter(department=actor.scope.department_id)
+    newest = homes.order_by("-study_date", "-study_time", "-study_id").values_list("study_id", flat=True)
+    return set(newest[: RECENT_STUDIES * 3])
+
+
+def _newest_ordered(actor: Actor) -> set[int]:
+    orders = Order.objects.filter(ordering_department=actor.scope.department_id).order_by("-pk")
+    keys = list(orders.values_list("pk", flat=True)[: RECENT_STUDIES * 3])
+    return set(Study.objects.filter(orders__in=keys).values_list("pk", flat=True))
 
 
 def _find_by_name(actor: Actor, query: Query) -> Found:

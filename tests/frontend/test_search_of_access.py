@@ -2,7 +2,7 @@
 
 import pytest
 
-from access.models import AuditEvent
+from access.models import AuditEvent, Department
 from tests.frontend import factory
 from tests.frontend.access_world import (
     CLINICIAN,
@@ -165,3 +165,15 @@ def test_assignment_that_reads_nothing_is_told_so_before_anything_is_looked_up(w
         assert answer.status_code == 403
         assert "The assignment gives no right to read studies" in answer.content.decode()
     assert "The assignment gives no right to read studies" in client.get("/").content.decode()
+
+
+def test_start_page_lists_what_the_own_department_ordered(world):
+    ward = Department.objects.create(unit=world.region.lund.unit, hsa_id="SE-U1-W", name="Medicinkliniken")
+    ordered = factory.make_study(world.patient, world.region.lund, study_description="DT njurar")
+    factory.make_order(ordered, ward, "Sten?")
+    elsewhere = factory.make_study(world.patient, world.region.ystad, study_description="MR knä")
+    factory.make_order(elsewhere, ward, "Menisk?")
+    page = log_in(ward, "avdelning", CLINICIAN).get("/").content.decode()
+    assert "DT njurar" in page
+    assert "DT thorax" not in page
+    assert "MR knä" not in page
