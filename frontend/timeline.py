@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from access.policy import Decision
+from frontend.masking import is_masked, make_row_under
 from frontend.modalities import make_badge
-from frontend.studies import StudyRow, make_row, with_row_facts
+from frontend.studies import StudyRow, with_row_facts
 from registry.explained import Explained
 from registry.models import Study
 from registry.visibility import VisibleStudy
@@ -74,7 +75,12 @@ def make_timeline(explained: Explained, wanted: Filter) -> Timeline:
     decisions = {study.pk: decision for study, decision in (*explained.permitted, *explained.choosable)}
     studies = with_row_facts(Study.objects.filter(pk__in=decisions))
     rows = [
-        TimelineRow(make_row(study), study, decisions[study.pk], wanted.query(study=study.study_instance_uid))
+        TimelineRow(
+            make_row_under(decisions[study.pk], study),
+            study,
+            decisions[study.pk],
+            wanted.query(study=study.study_instance_uid),
+        )
         for study in studies.order_by("-study_date", "-study_time", "-pk")
     ]
     shown = [item for item in rows if _matches(item.row, wanted)]
@@ -95,7 +101,7 @@ def _matches(row: StudyRow, wanted: Filter) -> bool:
 
 
 def _hospital_chips(rows: Iterable[TimelineRow], wanted: Filter) -> list[Chip]:
-    units = {str(item.row.unit_id): item.row.hospital for item in rows}
+    units = {str(item.row.unit_id): item.row.hospital for item in rows if not is_masked(item.decision)}
     chips = [
         Chip(name, wanted.query(unit=unit, study=""), wanted.unit == unit)
         for unit, name in sorted(units.items(), key=lambda pair: pair[1])

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from access.actor import Actor
+from frontend.masking import is_masked
 from frontend.opening import NotOpened, open_study, record_opening
 from frontend.page import clinical_page
 from frontend.route import read_route
@@ -23,6 +24,8 @@ def show_distribution(request: HttpRequest, actor: Actor, study_instance_uid: st
         if request.headers.get("HX-Request"):
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         raise
+    if is_masked(opened.visible.decision):
+        return HttpResponse(status=204)
     record_opening(actor, opened.visible)
     route = read_route(opened.study)
     if request.GET.get("seen") == route.version:

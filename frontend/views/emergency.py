@@ -114,7 +114,13 @@ def close(request: HttpRequest, actor: Actor, opening_id: int) -> HttpResponse:
     attempt_plain(
         request, lambda: close_now(actor, opening, door=DOOR), _("The emergency opening is closed.")
     )
-    return redirect(safe_next(request))
+    if opening.user_id != actor.subject_id:
+        return redirect(safe_next(request))
+    try:
+        open_patient(request, actor, opening.patient_id)
+    except Http404:  # nothing but the opening let the page be seen
+        return redirect("start")
+    return redirect("patient", opening.patient_id)
 
 
 def _locate(actor: Actor, patient: Patient, form: LocateForm) -> Located | None:

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 from access.actor import Actor
 from frontend.care_state import read_heading
 from frontend.found import open_patient
+from frontend.masking import is_masked, read_requests_under
 from frontend.opening import record_opening
 from frontend.page import clinical_page
-from frontend.reports import read_reports, read_requests
+from frontend.reports import read_reports
 from frontend.route import read_route
 from frontend.timeline import Filter, make_timeline
 from frontend.why import describe_decision, say_reason
@@ -42,8 +43,8 @@ def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
             "selected": timeline.selected.row,
             "why": describe_decision(timeline.selected.decision),
             "reports": read_reports(study),
-            "requests": read_requests(study),
-            "route": read_route(study),
+            "requests": read_requests_under(timeline.selected.decision, study),
+            "route": None if is_masked(timeline.selected.decision) else read_route(study),
         }
     return render(request, "frontend/patient.html", context)
 

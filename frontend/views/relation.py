@@ -74,6 +74,6 @@ def choose(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     attempt_plain(
         request,
         lambda: choose_unit(actor, patient, unit, reason=reason, door=DOOR),
-        _("You read what %(unit)s holds of the patient.") % {"unit": unit.name},
+        _("The other unit's data are open to you for a day."),
     )
     return redirect("patient", pk)

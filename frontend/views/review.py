@@ -61,6 +61,7 @@ class OpeningLine:
     ended_at: datetime
     due_at: datetime
     is_overdue: bool
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,7 @@ def make_opening_line(row: EmergencyOpening) -> OpeningLine:
         ended_at=row.closed_at or row.ends_at,
         due_at=due_at,
         is_overdue=due_at < timezone.now(),
+        is_open=row.opened_at is not None and row.closed_at is None and row.ends_at > timezone.now(),
     )
 
 

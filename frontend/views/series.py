@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from access.actor import Actor
 from frontend.care_state import read_heading
 from frontend.documents import read_documents
+from frontend.masking import make_row_under
 from frontend.opening import open_study, record_opening
 from frontend.page import clinical_page
 from frontend.steps import (
@@ -54,7 +55,7 @@ def show_series(
     siblings = list_cards(study)
     context: dict[str, Any] = {
         "heading": read_heading(actor, study.person),
-        "row": make_row(study),
+        "row": make_row_under(opened.visible.decision, study),
         "card": next(card for card in siblings if card.series_instance_uid == series_instance_uid),
         "siblings": siblings,
         "section": "patient",

@@ -10,13 +10,13 @@ from django.views.decorators.http import require_safe
 
 from access.actor import Actor
 from frontend.care_state import read_heading
+from frontend.masking import is_masked, make_row_under, read_requests_under
 from frontend.modalities import Badge, make_badge
 from frontend.opening import NotOpened, open_study, record_opening
 from frontend.page import clinical_page, refuse_page
-from frontend.reports import read_reports, read_requests
+from frontend.reports import read_reports
 from frontend.route import read_route
 from frontend.steps import find_thumbnail
-from frontend.studies import make_row
 from frontend.why import describe_decision, say_reason
 from registry.models import Series, Study
 from registry.visibility import series_of
@@ -43,17 +43,17 @@ def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> H
         opened = open_study(actor, study_instance_uid)
     except NotOpened as refused:
         return _offer_choice(request, actor, study_instance_uid, refused)
-    study = opened.study
+    study, decision = opened.study, opened.visible.decision
     record_opening(actor, opened.visible)
     cards = list_cards(study)
     context = {
         "heading": read_heading(actor, study.person),
-        "why": describe_decision(opened.visible.decision),
-        "row": make_row(study),
+        "why": describe_decision(decision),
+        "row": make_row_under(decision, study),
         "cards": cards,
         "reports": read_reports(study),
-        "requests": read_requests(study),
-        "route": read_route(study),
+        "requests": read_requests_under(decision, study),
+        "route": None if is_masked(decision) else read_route(study),
         "section": "patient",
     }
     return render(request, "frontend/study.html", context)

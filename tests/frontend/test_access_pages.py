@@ -77,7 +77,7 @@ def test_choice_of_a_unit_is_one_click_and_opens_all_of_it(world, doctor):
         f"/patients/{world.patient.pk}/choice/", {"unit": world.region.ystad.unit_id}, follow=True
     )
     page = answer.content.decode()
-    assert "You read what Östermåla lasarett holds of the patient." in page
+    assert "The other unit&#x27;s data are open to you for a day." in page
     assert "UL buk</a>" in page
     assert "MR knä</a>" in page
     assert ActiveChoice.objects.filter(assignment__user__username="doktor").count() == 1
@@ -215,6 +215,23 @@ def test_protected_identity_is_marked_on_every_page(world, doctor):
         page = doctor.get(address).content.decode()
         assert "Protected identity" in page
         assert "say to nobody where the patient is" in page
+
+
+def test_protected_identity_says_no_place_anywhere(world, doctor):
+    mark(world.patient, "protected_1")
+    search(doctor, "195103051230")
+    doctor.post(f"/patients/{world.patient.pk}/choice/", {"unit": world.region.ystad.unit_id})
+    base = f"/studies/{world.study.study_instance_uid}/"
+    for address in (
+        f"/patients/{world.patient.pk}/",
+        base,
+        f"{base}series/{world.series.series_instance_uid}/",
+    ):
+        page = doctor.get(address).content.decode().split("</header>")[1]
+        assert "place not shown" in page, address
+        for place in ("Östermåla", "Röntgenavdelningen", "Åstads", "Ortopedkliniken"):
+            assert place not in page, (address, place)
+    assert doctor.get(f"{base}distribution/").status_code == 204
 
 
 def test_refusals_at_every_door_of_the_portal_are_logged_with_their_rule(world, doctor):

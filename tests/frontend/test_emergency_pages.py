@@ -109,7 +109,29 @@ def test_closing_ends_it_at_once(world, doctor, blocked):
     assert "Open by emergency access" not in page
     assert doctor.get(f"/studies/{blocked.study_instance_uid}/").status_code == 404
     again = doctor.post(f"/emergency/{opening.pk}/close/", {"next": "https://evil.example/"})
-    assert again.headers["Location"] == "/"
+    assert again.headers["Location"] == f"/patients/{blocked.person_id}/"
+
+
+def test_closing_what_nothing_else_let_be_seen_leads_to_the_start_page(world, doctor):
+    patient = factory.make_patient("Tolvansson^Tolvan", NUMBER)
+    study = factory.make_study(patient, world.region.ystad)
+    block_unit(patient, world.region.ystad, is_silent=True)
+    doctor.post("/emergency/", STEP_ONE | {"number": NUMBER})
+    opening = EmergencyOpening.objects.get()
+    doctor.post(f"/emergency/{opening.pk}/", {"hours": 1})
+    assert doctor.get(f"/patients/{patient.pk}/").status_code == 200
+    assert doctor.post(f"/emergency/{opening.pk}/close/").headers["Location"] == "/"
+    assert doctor.get(f"/studies/{study.study_instance_uid}/").status_code == 404
+
+
+def test_head_of_unit_closes_an_opening_from_the_review(world, doctor, blocked):
+    opening = open_all(doctor, blocked)
+    head = log_in(world.region.lund, "chef", HEAD)
+    address = f"/review/openings/{opening.pk}/"
+    assert f'action="/emergency/{opening.pk}/close/"' in head.get(address).content.decode()
+    answer = head.post(f"/emergency/{opening.pk}/close/", {"next": address}, follow=True)
+    assert "The emergency opening is closed." in answer.content.decode()
+    assert doctor.get(f"/studies/{blocked.study_instance_uid}/").status_code == 404
 
 
 def test_step_two_is_of_who_took_step_one_and_once(world, doctor, blocked):
