@@ -11,6 +11,8 @@ from access.models import AuditEvent
 
 MOST_ON_A_PAGE = 500
 
+REFUSED = "refused"
+
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
@@ -49,6 +51,8 @@ class LogFilter:
         HSA-ids of the care unit and the department of whoever did it.
     departments : tuple of str
         HSA-ids, any of which will do: all departments of a unit, for events that do not name the unit.
+    viewer : str
+        Who looks: of what was refused to them the patient is not told, or asking would tell whose a UID is.
     """
 
     patient_id: int | None = None
@@ -65,6 +69,7 @@ class LogFilter:
     departments: tuple[str, ...] = ()
     address: str = ""
     event_id: int | None = None
+    viewer: str = ""
 
 
 def search_events(wanted: LogFilter, *, after: LogPosition | None = None, limit: int = 50) -> LogPage:
@@ -86,6 +91,9 @@ def search_events(wanted: LogFilter, *, after: LogPosition | None = None, limit:
         )
     found = list(rows.select_related("span").order_by("-recorded_at", "-id")[: limit + 1])
     page = tuple(found[:limit])
+    for event in page:
+        if wanted.viewer == event.actor and event.outcome == REFUSED:
+            event.patient_id = None
     has_more = len(found) > limit
     return LogPage(page, LogPosition(page[-1].recorded_at, page[-1].pk) if has_more else None)
 
@@ -132,4 +140,6 @@ def _matching(wanted: LogFilter) -> "QuerySet[AuditEvent, AuditEvent]":
     rows = AuditEvent.objects.filter(**{k: v for k, v in exact.items() if v not in (None, "", ())})
     if wanted.actor:
         rows = rows.filter(Q(actor=wanted.actor) | Q(on_behalf_of=wanted.actor))
+    if wanted.viewer and (wanted.patient_id is not None or wanted.patient_ids):
+        rows = rows.exclude(actor=wanted.viewer, outcome=REFUSED)
     return rows

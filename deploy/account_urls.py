@@ -22,4 +22,7 @@ urlpatterns = [
     path("provider/error/", provider.login_error, name="socialaccount_login_error"),
 ]
 if settings.PASSWORD_LOGIN:
-    urlpatterns.append(path("password/change/", account.password_change, name="account_change_password"))
+    urlpatterns += [
+        path("password/change/", account.password_change, name="account_change_password"),
+        path("password/set/", account.password_set, name="account_set_password"),  # of an account that has none
+    ]

@@ -94,7 +94,7 @@ def open_log(request: HttpRequest, actor: Actor, pk: int) -> Heading:
 def reviewed_events(actor: Actor) -> LogFilter:
     """Return which events the actor reviews: those of the people of the own care unit."""
     departments = Department.objects.filter(unit=actor.scope.unit_id or 0).values_list("hsa_id", flat=True)
-    return LogFilter(departments=tuple(departments) or ("-",))
+    return LogFilter(departments=tuple(departments) or ("-",), viewer=actor.subject)
 
 
 def _read_page(request: HttpRequest, wanted: LogFilter) -> LogPage:

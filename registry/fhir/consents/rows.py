@@ -88,13 +88,12 @@ def may_read_consents(actor: Actor, patient_id: int) -> bool:
 def may_see(actor: Actor, row: Consent | Block) -> bool:
     """Tell whether the actor may see one row of a patient whose rows it may read.
 
-    Blocks are for those who keep or lift them: who else reads a patient's data learns of blocks where it reads.
+    Blocks are for those who keep or lift them, of what their own provider holds: who else reads a patient's data
+    learns of blocks where it reads, and where they are only in an emergency. Silent ones are for keepers alone.
     """
     if isinstance(row, Consent):
         return may(actor, "consent")
-    if not row.is_silent:
-        return may(actor, "block") or may(actor, "lift")
-    if not may(actor, "block"):
+    if not may(actor, "block") and (row.is_silent or not may(actor, "lift")):
         return False
     holder = row.provider_id if row.unit is None else row.unit.provider_id
     return actor.scope.region_wide or holder == actor.scope.provider_id

@@ -101,11 +101,11 @@ def reviewed_by(actor: Actor) -> LogFilter:
             f"{actor.subject} may not review the access log: neither its role nor its scopes say so"
         )
     if person.scope.region_wide:
-        return LogFilter()
+        return LogFilter(viewer=actor.subject)
     departments = Department.objects.filter(unit=person.scope.unit_id or 0).values_list("hsa_id", flat=True)
     if not departments:
         raise Forbidden(f"{actor.subject} belongs to no care unit whose accesses it could review")
-    return LogFilter(departments=tuple(departments))
+    return LogFilter(departments=tuple(departments), viewer=actor.subject)
 
 
 def _narrow(wanted: LogFilter, criterion: Criterion) -> LogFilter:
