@@ -1,11 +1,15 @@
 """The ways to more data in a browser: relation, choice, consent, emergency, log and review, with and without scripts."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from registry.models import EmergencyOpening, Patient, Study
+from access.models import AuditEvent
+from registry.models import EmergencyOpening, LogReview, Patient, Study
+from registry.review.samples import CALENDAR, draw_review
 from tests.frontend import factory
 from tests.frontend.access_world import HEAD, agree, block_unit, relate
 from tests.frontend.browser.conftest import OpenPage, Stage, fill_focused, find_barriers
@@ -54,7 +58,7 @@ def log_in(page: Page) -> None:
 
 def find(page: Page, text: str) -> None:
     page.goto("/")
-    page.locator("#q").fill(text)
+    fill_focused(page, "#q", text)
     page.locator("main .search-line button").click()
     page.locator(".hit .row-link").click()
 
@@ -135,6 +139,7 @@ def list_pages(case: Case) -> dict[str, str]:
         "log of": "/log/patient/",
         "review": "/review/",
         "outside": "/review/outside/",
+        "sample": f"/review/samples/{LogReview.objects.get().pk}/",
     }
 
 
@@ -143,6 +148,19 @@ def reviewed(case: Case, stage: Stage) -> Case:
     """Let there be something on every page: a relation, an opening in the queue."""
     relate(case.patient, stage.region.lund)
     block_unit(case.patient, stage.region.lund)
+    now = timezone.now()
+    for days in (2, 3):
+        AuditEvent.objects.create(
+            recorded_at=now - timedelta(days=days),
+            action="read",
+            outcome="success",
+            actor="maria",
+            actor_kind="person",
+            care_unit_hsa_id=stage.region.lund.unit.hsa_id,
+            patient_id=case.patient.pk,
+            study_instance_uid=case.choosable.study_instance_uid,
+        )
+    draw_review(CALENDAR, stage.region.lund.unit, now - timedelta(days=9), now - timedelta(days=1))
     return case
 
 
