@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest
 
 from access.actor import Actor
 from registry.explained import Explained, explain_patient
-from registry.models import Patient
+from registry.models import Patient, PatientIdentifier
 from registry.visibility import is_in_relation
 
 SESSION_FOUND = "found"
@@ -23,6 +23,14 @@ def was_found(request: HttpRequest, actor: Actor, patient_id: int) -> bool:
     return kept.get("assignment") == actor.assignment_id and patient_id in kept.get("patients", ())
 
 
+def is_own_record(actor: Actor, patient_id: int) -> bool:
+    """Tell whether a patient is the person who asks: nobody opens or keeps their own record at work."""
+    if not actor.national_number:
+        return False
+    numbers = PatientIdentifier.objects.filter(patient=patient_id, is_national=True)
+    return numbers.filter(value=actor.national_number).exists()
+
+
 def open_patient(request: HttpRequest, actor: Actor, pk: int) -> tuple[Patient, Explained]:
     """Return a patient whose page opens, and what it may say: something is permitted or may be chosen, the unit takes
     part in the care, or the session's own search found the patient. Everything else is the same 404.
@@ -34,7 +42,7 @@ def open_patient(request: HttpRequest, actor: Actor, pk: int) -> tuple[Patient, 
         or was_found(request, actor, pk)
         or is_in_relation(actor, pk)
     )
-    patient = Patient.objects.filter(pk=pk).first() if is_open else None
+    patient = Patient.objects.filter(pk=pk).first() if is_open and not is_own_record(actor, pk) else None
     if patient is None:
         raise Http404("no such patient")
     return patient, explained

@@ -65,8 +65,13 @@ def is_own_number(actor: Actor, query: Query) -> bool:
     return query.reading == "national" and bool(query.number) and query.number == actor.national_number
 
 
-def find_numbered(query: Query) -> list[Patient]:
-    """Find patients by exactly this number, whatever the actor may see of them: for those who keep what they decide."""
+def find_numbered(actor: Actor, query: Query) -> list[Patient]:
+    """Find patients by exactly this number, whatever the actor may see of them: for those who keep what they decide.
+
+    Nobody finds themselves.
+    """
+    if is_own_number(actor, query):
+        return []
     numbers = PatientIdentifier.objects.filter(value=query.number or query.text)
     if query.reading == "national":
         numbers = numbers.filter(is_national=True)

@@ -16,7 +16,7 @@ from frontend.care_state import read_heading
 from frontend.consent_texts import CURRENT, read_consent_text
 from frontend.decided import KEEPERS, read_decided
 from frontend.forms.decisions import BlockForm, CancelBlockForm, ConsentForm
-from frontend.found import remember_found, was_found
+from frontend.found import is_own_record, remember_found, was_found
 from frontend.opening import DOOR
 from frontend.page import portal_page, require_any
 from frontend.patients import find_numbered
@@ -36,7 +36,7 @@ def find_keeping(request: HttpRequest, actor: Actor) -> HttpResponse:
     query = read_query(request.POST.get("q", ""))
     patients: list[Patient] = []
     if request.method == "POST" and query.reading in ("national", "code"):
-        patients = [row for row in find_numbered(query) if may_read_consents(actor, row.pk)]
+        patients = [row for row in find_numbered(actor, query) if may_read_consents(actor, row.pk)]
         keys = [row.pk for row in patients]
         detail = {"read_as": query.reading, "text": query.number or query.text, "patients": keys}
         audit.record(actor, "search", door=DOOR, detail=detail | {"list": "to keep consents and blocks"})
@@ -162,7 +162,7 @@ def open_kept_patient(request: HttpRequest, actor: Actor, pk: int) -> Patient:
     """Return a patient whose decisions the actor keeps and who was found or is in the unit's care; else 404."""
     require_any(actor, *KEEPERS)
     is_open = may_read_consents(actor, pk) and (was_found(request, actor, pk) or is_in_relation(actor, pk))
-    patient = Patient.objects.filter(pk=pk).first() if is_open else None
+    patient = Patient.objects.filter(pk=pk).first() if is_open and not is_own_record(actor, pk) else None
     if patient is None:
         raise Http404("no such patient")
     return patient

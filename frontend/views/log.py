@@ -14,6 +14,7 @@ from access.models import Department
 from frontend.acts import posted
 from frontend.care_state import Heading, read_heading
 from frontend.forms.log import LogFilterForm, NumberForm
+from frontend.found import is_own_record
 from frontend.log_lines import make_lines
 from frontend.opening import DOOR
 from frontend.page import portal_page, require_any
@@ -51,7 +52,7 @@ def find_log(request: HttpRequest, actor: Actor) -> HttpResponse:
     require_any(actor, RIGHT)
     form = NumberForm(posted(request))
     if request.method == "POST" and form.is_valid():
-        for patient in find_numbered(read_query(form.cleaned_data["number"])):
+        for patient in find_numbered(actor, read_query(form.cleaned_data["number"])):
             if search_events(replace(reviewed_events(actor), patient_id=patient.pk), limit=1).events:
                 request.session[SESSION_LOG] = [actor.assignment_id, patient.pk]
                 return redirect("patient_log", patient.pk)
@@ -83,7 +84,7 @@ def show_patient_log(request: HttpRequest, actor: Actor, pk: int) -> HttpRespons
 
 def open_log(request: HttpRequest, actor: Actor, pk: int) -> Heading:
     """Return the head of a log that this session asked for by number; every other is the same 404."""
-    if request.session.get(SESSION_LOG) != [actor.assignment_id, pk]:
+    if request.session.get(SESSION_LOG) != [actor.assignment_id, pk] or is_own_record(actor, pk):
         raise Http404("no such log")
     patient = Patient.objects.filter(pk=pk).first()
     if patient is None:

@@ -16,7 +16,9 @@ _SENTENCES = {
         "Held: the patient's identity is disputed. It goes when somebody has settled whose study this is."
     ),
     "no_basis": gettext_noop("Held: the receiving department may not see this study."),
-    "consent_missing": gettext_noop("Held until the patient consents: the receiver is another care provider."),
+    "consent_missing": gettext_noop(
+        "Held until the patient consents: the receiver is another care provider."
+    ),
     "subscription_ended": gettext_noop("Withdrawn: no active subscription asks for it any more."),
     "removed": gettext_noop("Withdrawn: the images have been removed."),
     "lease_lost": gettext_noop("The sending process stopped half-way; the rest is sent again."),

@@ -17,6 +17,7 @@ from tests.frontend.access_world import (
     block_unit,
     consent_to_unit,
     log_in,
+    open_browser,
     relate,
 )
 
@@ -213,3 +214,16 @@ def test_consents_need_a_relation_and_the_right(world, doctor, portal):
     assert portal.get(f"/patients/{patient.pk}/decisions/").status_code == 403
     assert doctor.get(f"/patients/{patient.pk}/blocks/new/").status_code == 403
     assert doctor.get("/decisions/").status_code == 403
+
+
+def test_nobody_keeps_their_own_record(world):
+    number = "195103051230"
+    user = factory.make_person(None, "själv", national_number=number)
+    factory.assign(user, world.region.lund, "Chef", HEAD)
+    client = open_browser(user)
+    base = f"/patients/{world.patient.pk}/"
+    for part in ("", "decisions/", "consents/new/", "blocks/new/", "relation/"):
+        assert client.get(f"{base}{part}").status_code == 404, part
+    assert "No patient has this number." in client.post("/decisions/", {"q": number}).content.decode()
+    page = client.post("/log/patient/", {"number": number}).content.decode()
+    assert "does not speak of a patient with this number" in page
