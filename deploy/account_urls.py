@@ -24,5 +24,7 @@ urlpatterns = [
 if settings.PASSWORD_LOGIN:
     urlpatterns += [
         path("password/change/", account.password_change, name="account_change_password"),
-        path("password/set/", account.password_set, name="account_set_password"),  # of an account that has none
+        path(
+            "password/set/", account.password_set, name="account_set_password"
+        ),  # of an account that has none
     ]

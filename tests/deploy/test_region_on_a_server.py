@@ -227,7 +227,7 @@ def test_import_tells_what_became_of_every_file_and_goes_on_from_its_list(
     (mixed_folder / "cut").write_bytes(make_ct())
     second = run_import(samsyn_server, *arguments)
     assert second.returncode == 0, second.stderr
-    assert "1 stored, 0 duplicate, 0 refused" in second.stderr
+    assert "1 stored, 0 duplicate, 0 differs, 0 refused" in second.stderr
     assert len(read_outcomes(outcome)) == 10
 
 
