@@ -41,6 +41,8 @@ class _Touch:
 
 _touches: dict[tuple[object, ...], _Touch] = {}
 _touches_lock = threading.Lock()
+_first_touches = tuple(threading.Lock() for _ in range(64))
+"""One of them is held while a first touch is written: who reads the same at the same moment waits for that row."""
 _last_flush = time.monotonic()
 
 
@@ -143,25 +145,33 @@ def touch(
         As `record` does.
     """
     key = _key(actor, study_instance_uid, door)
-    now = time.monotonic()
-    known = _touches.get(key)
-    if known is not None and now - known.since < WINDOW_S and known.rule == rule:
+    if _is_touched(key, rule):
         return
-    if known is not None and known.changed:
-        flush_counts()
-    event_id = record(
-        actor,
-        "read",
-        door=door,
-        study_instance_uid=study_instance_uid,
-        patient_id=patient_id,
-        rule=rule,
-        reason=reason,
-        basis=basis,
-    )
-    with _touches_lock:
-        _touches[key] = _Touch(event_id, now, rule)
+    with _first_touches[hash(key) % len(_first_touches)]:
+        if _is_touched(key, rule):
+            return
+        known = _touches.get(key)
+        if known is not None and known.changed:
+            flush_counts()
+        now = time.monotonic()
+        event_id = record(
+            actor,
+            "read",
+            door=door,
+            study_instance_uid=study_instance_uid,
+            patient_id=patient_id,
+            rule=rule,
+            reason=reason,
+            basis=basis,
+        )
+        with _touches_lock:
+            _touches[key] = _Touch(event_id, now, rule)
     _forget_old(now)
+
+
+def _is_touched(key: tuple[object, ...], rule: str) -> bool:
+    known = _touches.get(key)
+    return known is not None and time.monotonic() - known.since < WINDOW_S and known.rule == rule
 
 
 def refuse(

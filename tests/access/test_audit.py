@@ -1,5 +1,8 @@
 """The access log: first touch durable, the rest counted, nothing lost but counts."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from django.db import connection
 
@@ -37,6 +40,24 @@ def test_the_first_touch_is_a_row_and_what_follows_is_counted():
     audit.flush_counts()
     span = AccessSpan.objects.get()
     assert (span.frames, span.bytes_sent, span.event.study_instance_uid) == (30, 300, "1.2.3")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_first_touches_at_the_same_moment_are_one_row():
+    """A viewer asks for many pictures at once; a series is one row all the same."""
+    together = Barrier(8)
+
+    def read() -> None:
+        together.wait(10)
+        try:
+            audit.touch(ACTOR, "1.2.3", 5, door="wado", rule="8")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(read) for _ in range(8)]:
+            future.result()
+    assert AuditEvent.objects.count() == 1
 
 
 def test_another_assignment_or_door_is_another_touch():
