@@ -40,7 +40,7 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ["SAMSYN_HOME"] = asked.home
     settings = (
-        "deploy.settings.test" if os.environ.get("SAMSYN_TEST_DATABASE_URL") else "deploy.settings.embedded"
+        "deploy.settings.test" if os.environ.get("SAMSYN_TEST_POSTGRES") else "deploy.settings.embedded"
     )
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
     Path(asked.home).mkdir(parents=True, exist_ok=True)

@@ -196,8 +196,9 @@ def frame(client: Client, paths: Paths, number: int = 1):
     return client.get(paths.fill(route, frames=str(number)), headers={"Accept": "*/*"})
 
 
-def test_a_block_closes_the_next_frame_and_the_log_says_why(department, vendor, paths):
+def test_a_block_closes_the_next_frame_and_the_log_says_why(department, vendor):
     """A person of another unit of the provider reads by choice; the patient blocks the unit that keeps the study."""
+    paths = store_study(vendor, 500)
     reading = make_department(department.unit.provider)
     user = User.objects.create_user("reader")
     assignment = assign(user, reading)
