@@ -166,6 +166,8 @@ def load_region(studies: int, patients: int, relations: int) -> None:
         ),
     )
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET statement_timeout = 0")
         cursor.execute("ANALYZE")
 
 
@@ -190,6 +192,7 @@ def load(model: Any, rows: Iterable[dict[str, Any]]) -> None:
             marks = ", ".join("?" * len(names))
             cursor.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values())
             return
+        cursor.execute("SET LOCAL statement_timeout = 0")
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             for row in values():
                 copy.write_row(row)
