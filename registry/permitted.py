@@ -39,6 +39,10 @@ def permitted(terms: Terms) -> Q:
     return _for_person(terms, _own(terms) | _same_provider(terms) | _other_provider(terms))
 
 
+ALL_FIRST = 1_000_000_000
+"""A limit that cuts nothing: PostgreSQL finds what is behind it first, and does not ask every study of the region."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way to studies: the condition that an index drives, and all else that has to hold.
@@ -70,7 +74,7 @@ def _kept_elsewhere_with_consent(terms: Terms) -> Q:
         person__in=_consents(terms).values("patient"),
         custodian__unit__provider__in=parties.values("careprovider"),
     ).exclude(custodian__unit__provider=terms.provider)
-    return Q(pk__in=elsewhere.values("pk"))
+    return Q(pk__in=elsewhere.values("pk")[:ALL_FIRST])
 
 
 WAYS = {
@@ -79,11 +83,13 @@ WAYS = {
     "department": Way(
         lambda terms: Q(homes__department=terms.department, homes__unit=None), permitted, is_home=True
     ),
-    "choice": Way(lambda terms: Q(person__in=_choices(terms).values("patient")), _of_other_units),
-    "opening": Way(lambda terms: Q(person__in=_openings(terms).values("patient")), permitted),
+    "choice": Way(lambda terms: Q(person__in=_choices(terms).values("patient")[:ALL_FIRST]), _of_other_units),
+    "opening": Way(lambda terms: Q(person__in=_openings(terms).values("patient")[:ALL_FIRST]), permitted),
     "consent": Way(_kept_elsewhere_with_consent, _of_other_providers),
-    "part": Way(lambda terms: Q(pk__in=_participations(terms).values("study")), permitted),
-    "relation": Way(lambda terms: Q(person__in=_relations(terms).values("patient")), _of_other_units),
+    "part": Way(lambda terms: Q(pk__in=_participations(terms).values("study")[:ALL_FIRST]), permitted),
+    "relation": Way(
+        lambda terms: Q(person__in=_relations(terms).values("patient")[:ALL_FIRST]), _of_other_units
+    ),
 }
 """`key` is for searches that select few studies themselves; `unit` reads one of the own units."""
 
