@@ -61,6 +61,7 @@ class VisibleStudy:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    place: StudyPlace
     patient_epoch: int
     access_epoch: int
     until: datetime
@@ -120,22 +121,23 @@ def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
         raise UnknownStudy("no such study")
     pk, person_id, unit_id, provider_id, date, conflict, count, at_home, patient_epoch, access_epoch = rows[0]
     key = (actor, study_instance_uid)
-    kept = _kept.get(key)
-    if (
-        kept
-        and count
-        and kept.until > now
-        and (kept.patient_epoch, kept.access_epoch) == (patient_epoch, access_epoch)
-    ):
-        return VisibleStudy(pk, study_instance_uid, person_id, kept.decision)
     place = StudyPlace(pk, person_id, unit_id, provider_id, date, bool(conflict), bool(at_home))
+    kept = _kept.get(key)
+    # A store that finds a conflict changes the study and no epoch: what was kept was about another place.
+    is_same = kept and (kept.place, kept.patient_epoch, kept.access_epoch) == (
+        place,
+        patient_epoch,
+        access_epoch,
+    )
+    if kept and is_same and count and kept.until > now:
+        return VisibleStudy(pk, study_instance_uid, person_id, kept.decision)
     record = _read_record(actor, person_id, now)
     decision = _decide(actor, "read", place, record)
     if not decision.permits:
         raise UnknownStudy("no such study", decision, person_id)
     if not count:
         raise RemovedStudy("this study was removed", decision, person_id)
-    _keep(key, _Kept(patient_epoch, access_epoch, _end(decision, record, now), decision))
+    _keep(key, _Kept(place, patient_epoch, access_epoch, _end(decision, record, now), decision))
     return VisibleStudy(pk, study_instance_uid, person_id, decision)
 
 

@@ -109,6 +109,16 @@ def test_a_study_in_conflict_is_seen_by_its_custodian_department_only(department
     assert_sees(make_region_actor(), [study], [True])
 
 
+def test_a_conflict_closes_what_was_permitted_a_moment_ago(department):
+    study = make_study(make_department())
+    make_share(study, department)
+    actor = make_actor(department)
+    assert permitted_study(actor, study.study_instance_uid).pk == study.pk
+    Study.objects.filter(pk=study.pk).update(in_conflict=True)
+    with pytest.raises(UnknownStudy):
+        permitted_study(actor, study.study_instance_uid)
+
+
 def test_without_the_read_permission_nothing_is_visible(department):
     study = make_study(department)
     actor = Actor("system", "sender", make_actor(department).scope, frozenset({"store"}))
