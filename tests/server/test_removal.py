@@ -95,7 +95,7 @@ def test_deletes_that_race_with_stores_leave_what_both_agree_on(
 
     def delete_all() -> None:
         pool = make_pool()
-        for uid in uids:
+        for uid in uids[1:]:  # one stays, or the study itself may be gone (410) when the last delete is the last of all
             path = f"/studies/{facts.study_instance_uid}/series/{series}/instances/{uid}"
             answer = pool.request("DELETE", server.dicomweb_url + path, headers=bearer(token))
             statuses.append(answer.status)
@@ -107,8 +107,9 @@ def test_deletes_that_race_with_stores_leave_what_both_agree_on(
         thread.join()
     assert set(statuses) <= {200, 204}
     listed = {i["00080018"]["Value"][0] for i in web.search_for_instances(facts.study_instance_uid)}
-    there = {i.SOPInstanceUID for i in web.retrieve_study(facts.study_instance_uid)} if listed else set()
+    there = {i.SOPInstanceUID for i in web.retrieve_study(facts.study_instance_uid)}
     assert there == listed
+    assert uids[0] in listed
     [row] = web.search_for_series(facts.study_instance_uid)
     assert row["00201209"]["Value"] == [len(listed)]
     assert len(web.retrieve_study_metadata(facts.study_instance_uid)) == len(listed)

@@ -21,6 +21,7 @@ def test_from_login_to_the_last_image_by_keyboard(stage: Stage, open_page: OpenP
     page.get_by_role("link", name="Tolvan Tolvansson").click()
     expect(page.get_by_text("19121212-1212")).to_be_visible()
     expect(page.get_by_text("Oförändrad nodulus.")).to_be_visible()
+    page.wait_for_load_state("domcontentloaded")  # keys are heard from here on
     page.keyboard.press("/")
     expect(page.locator("#global-q")).to_be_focused()
     page.get_by_role("link", name="Open images DT thorax uppföljning").click()
@@ -29,6 +30,7 @@ def test_from_login_to_the_last_image_by_keyboard(stage: Stage, open_page: OpenP
     image = page.get_by_role("img", name=f"DT thorax uppföljning, image 1 of {PICTURES}")
     expect(image).to_be_visible()
     first = image.get_attribute("src")
+    page.wait_for_load_state("domcontentloaded")
     page.keyboard.press("ArrowDown")
     second = page.get_by_role("img", name=f"image 2 of {PICTURES}")
     expect(second).to_be_visible()
