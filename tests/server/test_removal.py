@@ -95,7 +95,9 @@ def test_deletes_that_race_with_stores_leave_what_both_agree_on(
 
     def delete_all() -> None:
         pool = make_pool()
-        for uid in uids[1:]:  # one stays, or the study itself may be gone (410) when the last delete is the last of all
+        for uid in uids[
+            1:
+        ]:  # one stays, or the study itself may be gone (410) when the last delete is the last of all
             path = f"/studies/{facts.study_instance_uid}/series/{series}/instances/{uid}"
             answer = pool.request("DELETE", server.dicomweb_url + path, headers=bearer(token))
             statuses.append(answer.status)
