@@ -15,6 +15,11 @@ class Patient(models.Model):
     patient_name_folded = models.CharField(max_length=324, blank=True, db_index=True)
     patient_birth_date = models.CharField(max_length=8, blank=True)
     patient_sex = models.CharField(max_length=16, blank=True)
+    postal_code = models.CharField(max_length=16, blank=True, help_text="Of the residence, as the feed says")
+    deceased_at = models.DateTimeField(null=True)
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, related_name="+", null=True, help_text="Subsumed: whose rows these are now"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     access_epoch = models.BigIntegerField(
         default=0, help_text="Raised with every change of what decides about access to the patient"
@@ -31,6 +36,9 @@ class PatientIdentifier(models.Model):
     value = models.CharField(max_length=64)
     issuer = models.CharField(max_length=64, help_text="OID of the assigning authority")
     is_national = models.BooleanField(default=False)
+    subsumed_at = models.DateTimeField(
+        null=True, help_text="Since a merge: finds the survivor, but is no number to register or ask under"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["value", "issuer"], name="identifier_once")]

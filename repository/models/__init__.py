@@ -1,7 +1,8 @@
-"""Packs, their upkeep, commitments and deliveries."""
+"""Packs and documents, their upkeep, commitments and deliveries."""
 
 from repository.models.commitment import Commitment
 from repository.models.delivery import Attempt, Delivery, DeliveryItem
+from repository.models.document import StoredDocument
 from repository.models.pack import Pack
 from repository.models.upkeep import Damage, JournalHead, StudyLease
 
@@ -13,5 +14,6 @@ __all__ = [
     "DeliveryItem",
     "JournalHead",
     "Pack",
+    "StoredDocument",
     "StudyLease",
 ]
