@@ -188,15 +188,21 @@ def decide_study(actor: Actor, study: Study, action: Action = "read") -> Decisio
 
 def decide_studies(actor: Actor, studies: Iterable[Study], action: Action = "read") -> dict[int, Decision]:
     """Decide about studies by their keys; one query a patient, and their custodians' units."""
-    now = timezone.now()
     reader = actor.on_behalf_of or actor
+    places = [place_of(reader, study) for study in studies]
+    return dict(zip((place.pk for place in places), decide_places(actor, places, action), strict=True))
+
+
+def decide_places(actor: Actor, places: Iterable[StudyPlace], action: Action = "read") -> list[Decision]:
+    """Decide about places, in their order: of studies, or of what belongs to a department; one query a patient."""
+    now = timezone.now()
     records: dict[int, PatientRecord] = {}
-    decisions = {}
-    for study in studies:
-        record = records.get(study.person_id)
+    decisions = []
+    for place in places:
+        record = records.get(place.person_id)
         if record is None:
-            record = records[study.person_id] = _read_record(actor, study.person_id, now)
-        decisions[study.pk] = _decide(actor, action, place_of(reader, study), record)
+            record = records[place.person_id] = _read_record(actor, place.person_id, now)
+        decisions.append(_decide(actor, action, place, record))
     return decisions
 
 
