@@ -6,6 +6,7 @@ use it, nothing of it can be read or changed, and no patient's number gets into 
 Standard: FHIR R4 http.html#paging, bundle.html
 """
 
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -36,7 +37,8 @@ def make_bundle(asked: Asked, resource_type: str, query: Query, found: Found) ->
         bundle["link"].append({"relation": "next", "url": f"{address}?_page={quote(page)}"})
     elif not query.position:
         bundle["total"] = len(found.resources)
-    entries = [_make_entry(asked.base, resource) for resource in found.resources]
+    entries = [_make_entry(asked.base, resource, "match") for resource in found.resources]
+    entries += [_make_entry(asked.base, resource, "include") for resource in _select_included(found)]
     warnings = (*query.warnings, *found.warnings)
     if warnings:
         issues = (make_issue("warning", "not-supported", warning) for warning in warnings)
@@ -44,6 +46,31 @@ def make_bundle(asked: Asked, resource_type: str, query: Query, found: Found) ->
     if entries:
         bundle["entry"] = entries
     return bundle
+
+
+def make_history(base: str, resource_type: str, key: str, versions: Sequence[Resource]) -> Resource:
+    """Make the Bundle of the versions of a resource, newest first. Standard: FHIR R4 http.html#history"""
+    address = f"{resource_type}/{key}"
+    return {
+        "resourceType": "Bundle",
+        "meta": {"lastUpdated": timezone.now().isoformat(timespec="milliseconds")},
+        "type": "history",
+        "total": len(versions),
+        "link": [{"relation": "self", "url": f"{base}/{address}/_history"}],
+        "entry": [
+            {
+                "fullUrl": f"{base}/{address}",
+                "resource": version,
+                "request": {"method": "PUT" if number < len(versions) else "POST", "url": address},
+                "response": {
+                    "status": "200" if number < len(versions) else "201",
+                    "etag": f'W/"{version["meta"]["versionId"]}"',
+                    "lastModified": version["meta"]["lastUpdated"],
+                },
+            }
+            for number, version in enumerate(versions, 1)
+        ],
+    }
 
 
 def seal_page(actor: Actor, resource_type: str, pairs: Pairs, position: Position) -> str:
@@ -72,9 +99,20 @@ def _name(actor: Actor) -> str:
     return f"{actor.kind} {actor.subject} {actor.assignment_id}"
 
 
-def _make_entry(base: str, resource: Resource) -> Resource:
+def _make_entry(base: str, resource: Resource, mode: str) -> Resource:
     address = f"{base}/{resource['resourceType']}/{resource['id']}"
-    return {"fullUrl": address, "resource": resource, "search": {"mode": "match"}}
+    return {"fullUrl": address, "resource": resource, "search": {"mode": mode}}
+
+
+def _select_included(found: Found) -> list[Resource]:
+    """Return what is included, each resource once and none that matches. Standard: FHIR R4 search.html#include"""
+    there = {(resource["resourceType"], resource["id"]) for resource in found.resources}
+    selected = {
+        (resource["resourceType"], resource["id"]): resource
+        for resource in found.included
+        if (resource["resourceType"], resource["id"]) not in there
+    }
+    return list(selected.values())
 
 
 def _join(address: str, query: str) -> str:

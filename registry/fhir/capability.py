@@ -48,16 +48,19 @@ def make_capability_statement(doors: Sequence[ResourceDoor], base: str) -> Resou
 def _describe(door: ResourceDoor) -> Resource:
     codes = {
         "read": door.read,
+        "vread": door.read_version,
+        "history-instance": door.history,
         "search-type": door.search,
         "create": door.create,
         "update": door.update,
+        "delete": door.delete,
     }
     resource: Resource = {
         "type": door.type,
         "documentation": door.documentation,
         "interaction": [{"code": code} for code, function in codes.items() if function is not None],
-        "versioning": "versioned" if door.update else "no-version",
-        "readHistory": False,
+        "versioning": "versioned" if door.update or door.read_version else "no-version",
+        "readHistory": door.read_version is not None,
         "updateCreate": False,
         "conditionalCreate": False,
         "conditionalRead": "not-match",
@@ -66,6 +69,15 @@ def _describe(door: ResourceDoor) -> Resource:
     }
     if door.profiles:
         resource["supportedProfile"] = list(door.profiles)
+    if door.includes:
+        resource["searchInclude"] = list(door.includes)
+    if door.reverse_includes:
+        resource["searchRevInclude"] = list(door.reverse_includes)
+    if door.operations:
+        resource["operation"] = [
+            {"name": each.name, "definition": each.definition, "documentation": each.documentation}
+            for each in door.operations
+        ]
     if door.parameters:
         resource["searchParam"] = [_describe_parameter(parameter) for parameter in door.parameters]
     return resource

@@ -2,7 +2,7 @@
 documentation are made of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from access.actor import Actor
@@ -26,11 +26,31 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a search: resources in order, and where the next page begins (empty: this is the last)."""
+    """One page of a search: resources in order, and where the next page begins (empty: this is the last).
+
+    `included` are those that the search asked for beside what it matches (`_include`, `_revinclude`).
+    """
 
     resources: tuple[Resource, ...] = ()
     position: tuple[str | int, ...] = ()
     warnings: tuple[str, ...] = ()
+    included: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation at `{type}/$name`, or with `of_instance` at `{type}/{id}/$name`.
+
+    `run` gets the id (empty at a type) and the parameters of the address, or of a Parameters body by name.
+
+    Standard: FHIR R4 operations.html
+    """
+
+    name: str
+    definition: str
+    documentation: str
+    run: Callable[[Asked, str, Sequence[tuple[str, str]]], Resource]
+    of_instance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +59,12 @@ class ResourceDoor:
 
     Parameters
     ----------
+    read_version, history
+        One version of a resource by its number, and all that may be read, newest first.
     sorts : tuple of str
         The values that `_sort` takes.
+    includes, reverse_includes : tuple of str
+        The values that `_include` and `_revinclude` take.
     errors : tuple
         Exceptions of the resource's own rules.
     statements : tuple of str
@@ -53,8 +77,14 @@ class ResourceDoor:
     search: Callable[[Asked, Query], Found] | None = None
     create: Callable[[Asked, Resource], Resource] | None = None
     update: Callable[[Asked, str, Resource], Resource] | None = None
+    delete: Callable[[Asked, str], None] | None = None
+    read_version: Callable[[Asked, str, str], Resource] | None = None
+    history: Callable[[Asked, str], tuple[Resource, ...]] | None = None
+    operations: tuple[Operation, ...] = ()
     parameters: tuple[SearchParameter, ...] = ()
     sorts: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+    reverse_includes: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
     errors: tuple[Rule, ...] = ()

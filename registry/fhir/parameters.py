@@ -30,6 +30,7 @@ Value = Token | DateRange | ReferenceValue | str
 Pairs = Sequence[tuple[str, str]]
 
 REPRESENTATION = ("_format", "_pretty")
+INCLUDES = ("_include", "_revinclude")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Query:
     """A search as read.
 
     `position` is where the page begins, as the resource's own search gave it; `applied` are the pairs that were
-    understood; `warnings` say what was not.
+    understood; `warnings` say what was not; `included` are the includes of both directions that the resource has.
     """
 
     criteria: tuple[Criterion, ...] = ()
@@ -71,6 +72,7 @@ class Query:
     position: tuple[str | int, ...] = ()
     applied: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    included: frozenset[str] = frozenset()
 
     def of(self, *names: str) -> tuple[Criterion, ...]:
         """Return the criteria of parameters: each of them must match."""
@@ -81,6 +83,7 @@ def parse_query(
     pairs: Pairs,
     known: Sequence[SearchParameter],
     sorts: Sequence[str] = (),
+    includes: Sequence[str] = (),
     *,
     position: tuple[str | int, ...] = (),
     strict: bool = False,
@@ -100,6 +103,7 @@ def parse_query(
     criteria, applied, warnings = [], [], []
     count = DEFAULT_COUNT
     sort: tuple[str, ...] = ()
+    included: set[str] = set()
     for name, text in pairs:
         if name in REPRESENTATION:
             continue
@@ -111,6 +115,12 @@ def parse_query(
             count = _read_count(text)
         elif name == "_sort":
             sort = _read_sort(text, sorts)
+        elif name.partition(":")[0] in INCLUDES:
+            found = _read_include(text, includes)
+            if not found:
+                warnings.append(f"{name[:20]}={text[:60]} is not known here and was left out of the search")
+                continue
+            included |= found
         else:
             base, modifier = _split_name(name)
             parameter = parameters.get(base)
@@ -125,7 +135,16 @@ def parse_query(
         raise UnknownParameter(
             f"{warnings[0].removesuffix(' and was left out of the search')}; known are {_list(known)}"
         )
-    return Query(tuple(criteria), count, sort, position, tuple(applied), tuple(warnings))
+    return Query(tuple(criteria), count, sort, position, tuple(applied), tuple(warnings), frozenset(included))
+
+
+def _read_include(text: str, includes: Sequence[str]) -> set[str]:
+    """Return the includes that a value names: `Type:parameter`, with its target or not, or `Type:*`."""
+    source, _, parameter = text.partition(":")
+    name = parameter.partition(":")[0]
+    if name == "*" or text == "*":
+        return {include for include in includes if source in ("*", include.partition(":")[0])}
+    return {f"{source}:{name}"} & set(includes)
 
 
 def _split_name(name: str) -> tuple[str, str]:

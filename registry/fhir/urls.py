@@ -35,7 +35,19 @@ def _make_routes(door: ResourceDoor) -> list[URLPattern]:
         of_instance["GET"] = views.read_one(door)
     if door.update:
         of_instance["PUT"] = views.update(door)
+    if door.delete:
+        of_instance["DELETE"] = views.delete(door)
     routes = [path(door.type, fhir_view(of_type, door.errors))]
+    for operation in door.operations:
+        call = views.operate(operation)
+        place = f"<str:key>/${operation.name}" if operation.of_instance else f"${operation.name}"
+        routes.append(path(f"{door.type}/{place}", fhir_view({"GET": call, "POST": call}, door.errors)))
+    if door.history:
+        shown = fhir_view({"GET": views.read_history(door)}, door.errors)
+        routes.append(path(f"{door.type}/<str:key>/_history", shown))
+    if door.read_version:
+        version = fhir_view({"GET": views.read_version(door)}, door.errors)
+        routes.append(path(f"{door.type}/<str:key>/_history/<str:version>", version))
     if door.search:
         search = {"POST": views.search_by_form(door), "GET": views.search_by_address(door)}
         routes.append(path(f"{door.type}/_search", fhir_view(search, door.errors)))

@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 
 from access.authentication import authenticate
-from registry.fhir.bundle import make_bundle, open_page
-from registry.fhir.door import Asked, ResourceDoor
+from registry.fhir.bundle import make_bundle, make_history, open_page
+from registry.fhir.door import Asked, Operation, ResourceDoor
 from registry.fhir.errors import (
     ImpossibleInteraction,
     InvalidParameter,
@@ -97,13 +97,75 @@ def read_one(door: ResourceDoor) -> Handler:
     def handle(request: HttpRequest, asked: Asked, key: str) -> Answer:
         if door.read is None or not _ID.fullmatch(key):
             raise UnknownResource(f"no such {door.type}")
-        resource = door.read(asked, key)
-        headers = _headers_of(resource)
-        if _is_known(request, dict(headers)["ETag"]):
-            return Answer(None, 304, headers)
-        return Answer(resource, 200, headers)
+        return _unless_known(request, door.read(asked, key))
 
     return handle
+
+
+def read_version(door: ResourceDoor) -> Handler:
+    """Make the handler of a read of one version. Standard: FHIR R4 http.html#vread"""
+
+    def handle(request: HttpRequest, asked: Asked, key: str, version: str) -> Answer:
+        if door.read_version is None or not _ID.fullmatch(key) or not _ID.fullmatch(version):
+            raise UnknownResource(f"no such version of {door.type}")
+        return _unless_known(request, door.read_version(asked, key, version))
+
+    return handle
+
+
+def read_history(door: ResourceDoor) -> Handler:
+    """Make the handler of the history of one resource. Standard: FHIR R4 http.html#history"""
+
+    def handle(_: HttpRequest, asked: Asked, key: str) -> Answer:
+        if door.history is None or not _ID.fullmatch(key):
+            raise UnknownResource(f"no such {door.type}")
+        return Answer(make_history(asked.base, door.type, key, door.history(asked, key)))
+
+    return handle
+
+
+def delete(door: ResourceDoor) -> Handler:
+    """Make the handler of a delete: what is not there is as good as deleted. Standard: FHIR R4 http.html#delete"""
+
+    def handle(_: HttpRequest, asked: Asked, key: str) -> Answer:
+        if door.delete is None or not _ID.fullmatch(key):
+            raise UnknownResource(f"no such {door.type}")
+        door.delete(asked, key)
+        return Answer(None, 204)
+
+    return handle
+
+
+def operate(operation: Operation) -> Handler:
+    """Make the handler of an operation, by address or with a Parameters body. Standard: FHIR R4 operations.html"""
+
+    def handle(request: HttpRequest, asked: Asked, key: str = "") -> Answer:
+        if key and not _ID.fullmatch(key):
+            raise UnknownResource("no such resource")
+        pairs = _decode(request.META.get("QUERY_STRING", ""))
+        if request.method == "POST" and (request.META.get("CONTENT_LENGTH") or "0") != "0":
+            kind = check_content_type(request.META.get("CONTENT_TYPE", ""))
+            pairs += _pairs_of(read_resource(_read_body(request, MAX_BODY_BYTES), kind, "Parameters"))
+        return Answer(operation.run(asked, key, pairs))
+
+    return handle
+
+
+def _pairs_of(parameters: Resource) -> list[tuple[str, str]]:
+    """Return the primitive parameters of a Parameters resource."""
+    return [
+        (parameter.get("name", ""), str(value).lower() if isinstance(value, bool) else str(value))
+        for parameter in parameters.get("parameter", [])
+        for element, value in parameter.items()
+        if element.startswith("value") and isinstance(value, str | int | float)
+    ]
+
+
+def _unless_known(request: HttpRequest, resource: Resource) -> Answer:
+    headers = _headers_of(resource)
+    if _is_known(request, dict(headers)["ETag"]):
+        return Answer(None, 304, headers)
+    return Answer(resource, 200, headers)
 
 
 def search_by_address(door: ResourceDoor) -> Handler:
@@ -171,7 +233,8 @@ def _search(door: ResourceDoor, asked: Asked, pairs: list[tuple[str, str]]) -> A
     position: tuple[str | int, ...] = ()
     if words:
         pairs, position = open_page(asked.actor, door.type, words[0])
-    query = parse_query(pairs, door.parameters, door.sorts, position=position, strict=asked.strict)
+    includes = (*door.includes, *door.reverse_includes)
+    query = parse_query(pairs, door.parameters, door.sorts, includes, position=position, strict=asked.strict)
     return Answer(make_bundle(asked, door.type, query, door.search(asked, query)))
 
 
