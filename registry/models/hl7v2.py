@@ -14,6 +14,13 @@ class Hl7Source(models.Model):
     accession_issuer = models.CharField(max_length=64, blank=True)
     placer_issuer = models.CharField(max_length=64, blank=True)
     encounter_issuer = models.CharField(max_length=64, blank=True)
+    report_issuer = models.CharField(max_length=64, blank=True)
+    accession_field = models.CharField(
+        max_length=8,
+        blank=True,
+        help_text="Where the accession number stands: IPC-1, OBR-18, OBR-20, ORC-3 or OBR-3. Empty: the first of"
+        " IPC-1, OBR-18, ORC-3, OBR-3 that holds something",
+    )
     character_set = models.CharField(max_length=20, default="UTF-8", help_text="Where MSH-18 is empty")
     verifies_by_report = models.BooleanField(
         default=True, help_text="A final report is what makes a study verified"

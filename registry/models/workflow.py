@@ -27,11 +27,14 @@ class Encounter(models.Model):
 
 
 class Order(models.Model):
-    """An imaging request: who asks for what, why, how urgently. The accession number is unique per issuer."""
+    """An imaging request: who asks for what, why, how urgently. The accession number is unique per issuer.
+
+    It is empty until the performing side has given one: such an order is known by the placer's number.
+    """
 
     patient = models.ForeignKey(Patient, models.PROTECT, related_name="orders")
     encounter = models.ForeignKey(Encounter, models.PROTECT, related_name="orders", null=True)
-    accession_number = models.CharField(max_length=64)
+    accession_number = models.CharField(max_length=64, blank=True)
     accession_issuer = models.CharField(max_length=64, blank=True)
     placer_order_number = models.CharField(max_length=64, blank=True)
     placer_issuer = models.CharField(max_length=64, blank=True)
@@ -56,7 +59,11 @@ class Order(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["accession_number", "accession_issuer"], name="order_once"),
+            models.UniqueConstraint(
+                fields=["accession_number", "accession_issuer"],
+                name="order_once",
+                condition=~Q(accession_number=""),
+            ),
         ]
         indexes = [
             models.Index(
@@ -67,7 +74,7 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.accession_number
+        return self.accession_number or self.placer_order_number
 
 
 class Report(models.Model):
@@ -77,6 +84,7 @@ class Report(models.Model):
     filler_number = models.CharField(max_length=64)
     issuer = models.CharField(max_length=64, blank=True)
     title = models.CharField(max_length=400, blank=True)
+    verifies = models.BooleanField(default=True, help_text="A final version makes its studies verified")
     orders = models.ManyToManyField(Order, related_name="reports")
     studies = models.ManyToManyField(Study, related_name="reports")
 
@@ -88,7 +96,10 @@ class Report(models.Model):
 
 
 class ReportVersion(models.Model):
-    """One version, never edited. Status: preliminary, final, addendum, corrected, cancelled."""
+    """One version; what it says is never edited. Status: preliminary, final, addendum, corrected, cancelled.
+
+    `number` is its place in the chain, 1 the oldest: one that comes late moves those that follow it.
+    """
 
     report = models.ForeignKey(Report, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -101,11 +112,17 @@ class ReportVersion(models.Model):
     digest = models.BinaryField(
         max_length=32, default=b"", help_text="SHA-256 of what it says: a repeated message adds nothing"
     )
+    source_number = models.CharField(
+        max_length=64, blank=True, help_text="Its own number at the source, by which later ones refer to it"
+    )
     document_unique_id = models.CharField(max_length=128, blank=True, help_text="Of a file it came as")
 
     class Meta:
         ordering = ["-number"]
         constraints = [models.UniqueConstraint(fields=["report", "number"], name="report_version_once")]
+        indexes = [
+            models.Index(fields=["source_number"], name="version_of_source", condition=~Q(source_number=""))
+        ]
 
     def __str__(self) -> str:
         return f"{self.report_id} v{self.number} {self.status}"
@@ -122,6 +139,9 @@ class AwaitedStudy(models.Model):
     study_instance_uid = models.CharField(max_length=64, blank=True)
     accession_number = models.CharField(max_length=64, blank=True)
     accession_issuer = models.CharField(max_length=64, blank=True)
+    department = models.ForeignKey(
+        Department, models.PROTECT, related_name="+", null=True, help_text="Whose numbers these are"
+    )
 
     class Meta:
         indexes = [
