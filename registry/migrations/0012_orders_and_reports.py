@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('access', '0006_application_entity'),
+        ('access', '0005_plural_of_care_processes'),
         ('registry', '0011_registry_ground'),
     ]
 
