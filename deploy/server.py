@@ -1,6 +1,7 @@
 """Starting and stopping the processes of an embedded installation: granian and the duties, together."""
 
 import ctypes
+import ipaddress
 import os
 import signal
 import socket
@@ -67,6 +68,11 @@ def check_port_is_free(address: Address) -> None:
             probe.listen()
         except OSError as error:
             raise PortInUse(f"{address.url} is in use or not ours to take ({error.strerror})") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen at is reached from this machine only."""
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
 
 
 def exit_on_signals() -> None:

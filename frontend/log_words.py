@@ -39,6 +39,7 @@ def name_door(door: str) -> str:
         "wado": "WADO-RS",
         "wado_uri": "WADO-URI",
         "fhir": "FHIR",
+        "dimse": "DIMSE",
         "duty": _("The system itself"),
         "stow-rs": _("Delivery"),
     }

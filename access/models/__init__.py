@@ -1,7 +1,14 @@
 """Organisation, people, clients and the access log."""
 
 from access.models.audit import AccessSpan, AuditCursor, AuditEvent, AuditSeal
-from access.models.clients import ApiClient, ClientCertificate, ClientToken, RevokedToken, TokenIssuer
+from access.models.clients import (
+    ApiClient,
+    ApplicationEntity,
+    ClientCertificate,
+    ClientToken,
+    RevokedToken,
+    TokenIssuer,
+)
 from access.models.epoch import AccessEpoch
 from access.models.organisation import (
     CareProcess,
@@ -18,6 +25,7 @@ __all__ = [
     "AccessEpoch",
     "AccessSpan",
     "ApiClient",
+    "ApplicationEntity",
     "Assignment",
     "AuditCursor",
     "AuditEvent",

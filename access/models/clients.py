@@ -106,3 +106,25 @@ class RevokedToken(models.Model):
 
     def __str__(self) -> str:
         return f"revoked token {self.pk} of {self.issuer}"
+
+
+class ApplicationEntity(models.Model):
+    """A DICOM system by its AE title: which client it is, what it may, and where it listens for C-STORE.
+
+    Its title is all that DIMSE itself says of who calls: `addresses` and TLS tell more.
+    """
+
+    title = models.CharField(max_length=16, unique=True)
+    client = models.ForeignKey(ApiClient, models.CASCADE, related_name="application_entities")
+    scopes = models.CharField(max_length=200, default="read", help_text="Words with spaces between")
+    addresses = models.CharField(
+        max_length=400, blank=True, help_text="Networks it may call from, spaces between; empty for any"
+    )
+    host = models.CharField(max_length=255, blank=True, help_text="Where it listens")
+    port = models.PositiveIntegerField(null=True, blank=True)
+    uses_tls = models.BooleanField(default=False, help_text="What is sent to it goes over TLS")
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.title

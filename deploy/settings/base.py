@@ -249,6 +249,9 @@ BLOCK_SERVICE_TIMEOUT_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_TIMEOUT_S",
 BLOCK_SERVICE_CACHE_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_CACHE_S", "30"))
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
+DIMSE_AE_TITLE = os.environ.get("SAMSYN_DIMSE_AE_TITLE", "SAMSYN")
+# A longer list ends with a failure that says to narrow the search: C-FIND has no pages.
+DIMSE_FIND_LIMIT = int(os.environ.get("SAMSYN_DIMSE_FIND_LIMIT", "2000"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.
 REMOVAL_RETENTION_DAYS = float(os.environ.get("SAMSYN_REMOVAL_RETENTION_DAYS", "30"))
 # How long the result of a storage commitment can be asked for.

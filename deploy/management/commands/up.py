@@ -1,6 +1,5 @@
 """Run Samsyn on this machine: web and duties together, demo region on the first start."""
 
-import ipaddress
 import os
 import sys
 from argparse import ArgumentParser
@@ -99,8 +98,10 @@ def _restart_in(home: Path) -> None:
 
 def _refuse_public_address_with_initial_passwords(address: server.Address) -> None:
     host = address.host
-    is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    if not is_loopback and User.objects.filter(password_is_initial=True, is_active=True).exists():
+    if (
+        not server.is_loopback(host)
+        and User.objects.filter(password_is_initial=True, is_active=True).exists()
+    ):
         raise CommandError(
             f"{host} is not a loopback address, and there are accounts with a password that was printed."
             " Change those passwords (or deactivate the accounts) first, or bind 127.0.0.1."
