@@ -1,6 +1,22 @@
 """The table of the resources that the registry serves."""
 
 from registry.fhir.door import ResourceDoor
-from registry.fhir.resources import audit_event, consent, imaging_study, patient
+from registry.fhir.resources import (
+    audit_event,
+    consent,
+    diagnostic_report,
+    directory,
+    imaging_study,
+    patient,
+    service_request,
+)
 
-DOORS: tuple[ResourceDoor, ...] = (audit_event.DOOR, consent.DOOR, imaging_study.DOOR, patient.DOOR)
+DOORS: tuple[ResourceDoor, ...] = (
+    audit_event.DOOR,
+    consent.DOOR,
+    diagnostic_report.DOOR,
+    *directory.DOORS,
+    imaging_study.DOOR,
+    patient.DOOR,
+    service_request.DOOR,
+)
