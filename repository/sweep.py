@@ -2,7 +2,8 @@
 
 A pack's row decides. The sweep inserts `condemned` before it touches an object, a store inserts `live`:
 the primary key lets one of them win, and what was answered is never swept. A complete pack without a
-row is not thrown away: it goes to `lost/`, waits to be adopted, and goes after 90 days.
+row is not thrown away: it goes to `lost/`, waits to be adopted, and goes after 90 days. The bytes of a
+document without a row go to `lost-documents/` for as long.
 """
 
 import logging
@@ -17,8 +18,9 @@ from access.actor import Actor, Scope
 from access.authentication import client_actor
 from access.database import write_transaction
 from access.models import ApiClient, Department
+from repository.document_store import DOCUMENTS_PREFIX
 from repository.journal.duty import find_advance
-from repository.models import Pack
+from repository.models import Pack, StoredDocument
 from repository.objects.base import ObjectReader, ObjectStore
 from repository.objects.selection import open_store
 from repository.packs.layout import PackedInstance, PackPreamble
@@ -33,6 +35,7 @@ PACK_GRACE = timedelta(days=7)
 KEEP_LOST = timedelta(days=90)
 SWEEP_TAKES_AT_MOST = timedelta(hours=1)
 LOST_PREFIX = "lost/"
+LOST_DOCUMENTS_PREFIX = "lost-documents/"
 COPY_BYTES = 1 << 20
 
 
@@ -44,6 +47,7 @@ class SweepReport:
     moved_to_lost: list[str] = field(default_factory=list)
     removed_condemned: list[str] = field(default_factory=list)
     removed_lost: list[str] = field(default_factory=list)
+    moved_documents: list[str] = field(default_factory=list)
     ahead: str | None = None  # a journal file that this database never knew: nothing was swept
 
 
@@ -85,6 +89,7 @@ def sweep(
         if (row is None and _condemn(stored.key, stored.size_bytes, now)) or _was_left(row, now):
             _set_aside(objects, stored.key, report)
     _remove_condemned(objects, now - grace, report)
+    _set_documents_aside(objects, now - unanswered_after, report)
     _remove_lost(objects, now - KEEP_LOST, report)
     return report
 
@@ -180,10 +185,24 @@ def _remove_condemned(objects: ObjectStore, before: datetime, report: SweepRepor
 
 
 def _remove_lost(objects: ObjectStore, before: datetime, report: SweepReport) -> None:
-    for stored in objects.keys(LOST_PREFIX):
-        if stored.modified_at <= before:
+    for prefix in (LOST_PREFIX, LOST_DOCUMENTS_PREFIX):
+        for stored in objects.keys(prefix):
+            if stored.modified_at <= before:
+                objects.delete(stored.key)
+                report.removed_lost.append(stored.key)
+
+
+def _set_documents_aside(objects: ObjectStore, before: datetime, report: SweepReport) -> None:
+    """Set aside what has no row: a row is written within `ROW_WITHIN` of its object or never.
+
+    Not removed at once, for a database that was lost knows none of them.
+    """
+    for stored in objects.keys(DOCUMENTS_PREFIX):
+        if stored.modified_at <= before and not StoredDocument.objects.filter(key=stored.key).exists():
+            with objects.open(stored.key) as reader:
+                _copy(objects, reader, LOST_DOCUMENTS_PREFIX + stored.key.rsplit("/", 1)[1])
             objects.delete(stored.key)
-            report.removed_lost.append(stored.key)
+            report.moved_documents.append(stored.key)
 
 
 def _sender(preamble: PackPreamble) -> Actor:

@@ -276,11 +276,17 @@ def new_boundary() -> str:
 
 
 def frame_part(
-    boundary: str, content_type: str, *, content_location: str | None = None, first: bool = False
+    boundary: str,
+    content_type: str,
+    *,
+    content_location: str | None = None,
+    content_id: str | None = None,
+    first: bool = False,
 ) -> bytes:
     """Write what stands before the content of a part: the line end of the part before, delimiter and headers.
 
-    `first` leaves the line end out: nothing comes before the first part of an answer.
+    `first` leaves the line end out: nothing comes before the first part of an answer. A part with a
+    `content_id` (without its angle brackets) is said to be binary, as XOP wants it.
 
     Raises
     ------
@@ -290,6 +296,8 @@ def frame_part(
     lines = [f"--{boundary}", f"Content-Type: {content_type}"]
     if content_location is not None:
         lines.append(f"Content-Location: {content_location}")
+    if content_id is not None:
+        lines += ["Content-Transfer-Encoding: binary", f"Content-ID: <{content_id}>"]
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a part header holds a line end")
     text = "\r\n".join([*lines, "", ""])

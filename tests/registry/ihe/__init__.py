@@ -1,0 +1,1 @@
+"""The SOAP doors of the registry."""
