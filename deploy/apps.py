@@ -8,3 +8,7 @@ class DeployConfig(AppConfig):
 
     name = "deploy"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks of what is configured in files."""
+        from deploy import affinity_check  # noqa: F401 (needs the applications)

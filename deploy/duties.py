@@ -13,6 +13,7 @@ from access.audit_export.ship import ship
 from access.database import release
 from access.duties import seal_log
 from access.expiry import remove_expired
+from registry.harmonise.duty import harmonise_studies
 from registry.notices import mail_notices
 from registry.patient_labels import find_patient_labels
 from registry.review.samples import draw_due_reviews
@@ -56,6 +57,7 @@ DUTIES = (
     Duty("write_journal", 20, write_journal),
 )
 SLOW_DUTIES = (
+    Duty("harmonise_studies", 1, harmonise_studies),
     Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("settle_commitments", 2, settle_commitments),
     Duty("forget_commitments", 3600, forget_commitments),

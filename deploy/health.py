@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from access.audit_state import count_unsealed, count_unshipped
 from access.authentication import Unauthenticated, authenticate
+from registry.harmonise.coverage import read_coverage
 from registry.models import Change, Conflict
 from repository.models import Damage, Delivery, Pack
 from repository.objects.selection import open_store
@@ -47,5 +48,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     }
     for state in ("ready", "leased", "sending", "delivered", "dead"):
         numbers[f'samsyn_deliveries{{state="{state}"}}'] = Delivery.objects.filter(state=state).count()
+    for source in read_coverage():
+        label = f'source="{source.hsa_id}"'
+        numbers[f"samsyn_harmonised_studies{{{label}}}"] = source.studies
+        numbers[f"samsyn_harmonised_with_procedure{{{label}}}"] = source.with_procedure
+        numbers[f"samsyn_harmonised_with_region{{{label}}}"] = source.with_region
+        numbers[f"samsyn_unmapped_words{{{label}}}"] = source.open_words
     body = "".join(f"{name} {value}\n" for name, value in numbers.items())
     return HttpResponse(body, content_type="text/plain; version=0.0.4")

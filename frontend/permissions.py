@@ -41,4 +41,5 @@ def _words() -> dict[str, tuple[str, str]]:
         "push": (_("Send studies"), _("Send studies to departments")),
         "replay": (_("Send again"), _("Send deliveries again")),
         "export": (_("Take out"), _("Take studies out of the system")),
+        "map_codes": (_("Map codes"), _("Map the words of sources to the region's codes")),
     }

@@ -16,6 +16,7 @@ PERMISSIONS = {
     "push": "Send studies to departments",
     "replay": "Send deliveries again",
     "export": "Take studies out of the system",
+    "map_codes": "Map the words of sources to the region's codes",
 }
 """Object permissions on a department, given to the group of an assignment: codename and what it lets one do."""
 

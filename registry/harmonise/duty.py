@@ -7,6 +7,7 @@ A reader of the change feed, so that a store never waits for it. A study whose v
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from django.db.models import F
 from django.utils import timezone
@@ -21,6 +22,7 @@ from registry.models import Change, ChangeCursor, Harmonised, Study, UnmappedWor
 
 READER, PLANNED, REACHED = "harmonise", "harmonise-tables", "harmonise-study"
 CHUNK = 200
+BATCHES_AT_ONCE = 25
 KINDS = ("study_quiet", "instances_removed", "instances_restored", "instances_replaced")
 VALUES = (
     "version", "modality_family", "body_regions", "laterality", "procedure_code", "procedure_code_scheme",
@@ -33,7 +35,7 @@ class _OtherReader(Exception):
 
 
 def harmonise_studies() -> int:
-    """Write values of what the feed brought, then of all that older tables decided; returns how many studies."""
+    """Write values of what the feed brought, then of a part of what older tables decided; returns how many studies."""
     ChangeCursor.objects.get_or_create(reader=READER)
     done = 0
     while read := changes.read_since(cursor := changes.cursor_of(READER), CHUNK):
@@ -41,7 +43,7 @@ def harmonise_studies() -> int:
             done += run_write(lambda: _read_chunk(cursor, read))
         except _OtherReader:
             continue
-    return done + sum(iter(replan_batch, 0))
+    return done + sum(islice(iter(replan_batch, 0), BATCHES_AT_ONCE))
 
 
 def replan_batch(limit: int = CHUNK) -> int:
