@@ -13,6 +13,7 @@ from access.audit_export.ship import ship
 from access.database import release
 from access.duties import seal_log
 from access.expiry import remove_expired
+from registry.fhir.subscriptions.notify import notify_subscribers
 from registry.harmonise.duty import harmonise_studies
 from registry.notices import mail_notices
 from registry.patient_labels import find_patient_labels
@@ -75,7 +76,9 @@ AUDIT_DUTIES = (
     Duty("ship_audit", 5, lambda: ship(find_patient_labels)),
 )
 """The access log waits for nobody else, and nobody for the repository it is sent to."""
-ALL_DUTIES = DUTIES + SLOW_DUTIES + AUDIT_DUTIES
+NOTIFY_DUTIES = (Duty("notify_subscribers", 1, notify_subscribers),)
+"""Receivers of notifications may be silent for seconds: nothing else waits for them."""
+ALL_DUTIES = DUTIES + SLOW_DUTIES + AUDIT_DUTIES + NOTIFY_DUTIES
 
 
 def packs_source() -> Source[StoredInstance]:
@@ -105,7 +108,11 @@ def run_forever(stop: threading.Event) -> None:
         threading.Thread(target=_send_until, args=(stop, number, priorities), name=f"sender-{number}")
         for number, priorities in enumerate(SENDERS, 1)
     ]
-    for name, duties in (("slow-duties", SLOW_DUTIES), ("audit-duties", AUDIT_DUTIES)):
+    for name, duties in (
+        ("slow-duties", SLOW_DUTIES),
+        ("audit-duties", AUDIT_DUTIES),
+        ("notify-duties", NOTIFY_DUTIES),
+    ):
         threads.append(threading.Thread(target=_run_duties_until, args=(stop, duties), name=name))
     for thread in threads:
         thread.start()

@@ -103,6 +103,7 @@ KINDS: dict[str, Kind] = {
     "emergency_review": _OBJECT_CHANGE,
     "consent_register": _OBJECT_CHANGE,
     "consent_withdraw": _OBJECT_CHANGE,
+    "subscribe": _RESTRICTED,
     "consent_read": Kind(PATIENT_RECORD, "R", "record"),
     "block_register": _OBJECT_CHANGE,
     "block_cancel": _OBJECT_CHANGE,

@@ -9,6 +9,7 @@ from registry.fhir.resources import (
     imaging_study,
     patient,
     service_request,
+    subscription,
 )
 
 DOORS: tuple[ResourceDoor, ...] = (
@@ -19,4 +20,6 @@ DOORS: tuple[ResourceDoor, ...] = (
     imaging_study.DOOR,
     patient.DOOR,
     service_request.DOOR,
+    subscription.DOOR,
+    subscription.TOPIC_DOOR,
 )

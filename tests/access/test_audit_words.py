@@ -23,6 +23,7 @@ ABOUT_NO_PATIENT = {
     "organisation_import",
     "rebuild_index",
     "role_change",
+    "subscribe",
 }
 
 

@@ -1,0 +1,158 @@
+"""From the change feed to notifications: whom an event is for, by filter and by what the system may see."""
+
+from django.db.models import F
+from django.utils import timezone
+
+from access.actor import Actor
+from access.authentication import client_actor
+from access.database import run_write
+from registry import changes
+from registry.document_visibility import visible_documents, with_places
+from registry.fhir.documents.code_systems import schemes_of
+from registry.fhir.documents.identifiers import id_of_uuid
+from registry.fhir.door import Asked
+from registry.fhir.errors import FhirError
+from registry.fhir.parameters import Criterion
+from registry.fhir.patients import find_patient_ids
+from registry.fhir.subscriptions.order import read_filter
+from registry.fhir.subscriptions.topics import BY_URL, CODE_FILTERS
+from registry.fhir.values import Token
+from registry.models import (
+    Change,
+    ChangeCursor,
+    DocumentCode,
+    DocumentEntry,
+    FhirNotification,
+    FhirSubscription,
+)
+
+READER = "fhir-subscriptions"
+CHUNK = 100
+TOLD = ("active", "error")
+"""What happens while a receiver is away waits for it."""
+
+
+class _OtherPlanner(Exception):
+    """Another planner has moved the cursor: its work stands, ours is rolled back."""
+
+
+def plan_notifications() -> int:
+    """Note what is to be told of the documents that the change feed brought since last time; returns how much."""
+    ChangeCursor.objects.get_or_create(reader=READER)
+    planned = 0
+    while True:
+        cursor = changes.cursor_of(READER)
+        read = changes.read_since(cursor, CHUNK)
+        if not read:
+            return planned
+        try:
+            planned += run_write(lambda: _plan_chunk(cursor, read))  # noqa: B023 (called at once)
+        except _OtherPlanner:
+            continue
+
+
+def subscriber_of(row: FhirSubscription) -> Actor | None:
+    """Return the system behind a subscription as it is now; None if it is closed."""
+    return client_actor(row.client, frozenset({"read"})) if row.client.active else None
+
+
+def may_be_told(row: FhirSubscription, entries: list[DocumentEntry]) -> bool:
+    """Tell whether the subscriber may see one of the documents now."""
+    actor = subscriber_of(row)
+    return actor is not None and bool(visible_documents(actor, entries))
+
+
+def entries_of(focus: str) -> list[DocumentEntry]:
+    """Return the documents behind what a notification is about."""
+    kind, _, key = focus.partition("/")
+    uuid = f"urn:uuid:{key}"
+    rows = with_places(DocumentEntry.objects.all())
+    if kind == "List":
+        return list(rows.filter(submission_set__entry_uuid=uuid))
+    return list(rows.filter(entry_uuid=uuid))
+
+
+def _plan_chunk(cursor: int, read: list[Change]) -> int:
+    # Moving the cursor first makes it the lock: of two planners the second finds it moved and writes nothing.
+    moved = ChangeCursor.objects.filter(reader=READER, position=cursor).update(position=read[-1].position)
+    if not moved:
+        raise _OtherPlanner
+    registered = [change for change in read if change.kind == "document_registered"]
+    if not registered:
+        return 0
+    shaken = {"notifications__number": 0, "notifications__sent_at__isnull": False}
+    rows = FhirSubscription.objects.filter(status__in=TOLD, **shaken).select_related(
+        "client__department__unit"
+    )
+    subscriptions = list(rows.order_by("pk"))
+    return sum(_plan(change, subscriptions) for change in registered) if subscriptions else 0
+
+
+def _plan(change: Change, subscriptions: list[FhirSubscription]) -> int:
+    found = with_places(DocumentEntry.objects.filter(entry_uuid=change.detail.get("entry_uuid", "")))
+    entry = found.select_related("study__custodian__unit", "department__unit", "submission_set").first()
+    if entry is None:  # removed since
+        return 0
+    return sum(_note(row, entry) for row in subscriptions if matches(row, entry))
+
+
+def _note(row: FhirSubscription, entry: DocumentEntry) -> bool:
+    if BY_URL[row.topic].resource == "List":
+        if entry.submission_set is None:
+            return False
+        focus = f"List/{id_of_uuid(entry.submission_set.entry_uuid)}"
+    else:
+        focus = f"DocumentReference/{id_of_uuid(entry.entry_uuid)}"
+    if row.notifications.filter(focus=focus).exists() or not may_be_told(row, [entry]):
+        return False
+    FhirSubscription.objects.filter(pk=row.pk).update(events=F("events") + 1)
+    number = FhirSubscription.objects.values_list("events", flat=True).get(pk=row.pk)
+    now = timezone.now()
+    FhirNotification.objects.create(
+        subscription=row,
+        number=number,
+        kind="event-notification",
+        focus=focus,
+        made_at=now,
+        not_before=now,
+    )
+    return True
+
+
+def matches(row: FhirSubscription, entry: DocumentEntry) -> bool:
+    """Tell whether a document is one that the filter means; a patient named by number is looked up anew."""
+    actor = subscriber_of(row)
+    if actor is None:
+        return False
+    try:
+        query = read_filter(BY_URL[row.topic], row.criteria)
+    except FhirError:  # kept under other rules
+        return False
+    asked = Asked(actor, row.base)
+    patients = find_patient_ids(asked, query.of("patient", "patient.identifier"))
+    if patients is not None and entry.patient_id not in patients:
+        return False
+    codes = list(DocumentCode.objects.filter(entry=entry)) if query.criteria else []
+    return all(_fits(criterion, entry, codes) for criterion in query.criteria)
+
+
+def _fits(criterion: Criterion, entry: DocumentEntry, codes: list[DocumentCode]) -> bool:
+    tokens = [value for value in criterion.values if isinstance(value, Token)]
+    words = {token.code for token in tokens}
+    if criterion.name == "status":
+        return "current" in words
+    if criterion.name == "code":
+        return "submissionset" in words
+    if criterion.name == "sourceId":
+        kept = entry.submission_set.source_id if entry.submission_set else ""
+        return any((word or "").removeprefix("urn:oid:") == kept for word in words)
+    if criterion.name in CODE_FILTERS:
+        kind = CODE_FILTERS[criterion.name]
+        return any(_is_code(token, code) for token in tokens for code in codes if code.kind == kind)
+    return True
+
+
+def _is_code(token: Token, code: DocumentCode) -> bool:
+    if token.code not in (None, code.code):
+        return False
+    return token.system is None or code.scheme in (schemes_of(token.system) if token.system else ("",))
