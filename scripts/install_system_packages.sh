@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what the tests run against and is not there yet: PostgreSQL, Redis, Chromium, nginx, Orthanc, DCMTK.
+# Install what the tests run against and is not there yet: PostgreSQL, Redis, Chromium, nginx, Orthanc, DCMTK, dicom3tools.
 # Nothing of it has to run as a service: the tests start their own, on free ports, in temporary folders.
 set -euo pipefail
 
@@ -12,6 +12,7 @@ declare -A proof=(
     [orthanc]='command -v Orthanc || ls /usr/sbin/Orthanc'
     [orthanc-dicomweb]='ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so'
     [dcmtk]='command -v dcmdump'
+    [dicom3tools]='command -v dciodvfy'
     [rsyslog]='ls /usr/sbin/rsyslogd'
     [rsyslog-gnutls]='ls /usr/lib/*/rsyslog/lmnsd_gtls.so'
 )

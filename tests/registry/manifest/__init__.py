@@ -1,0 +1,1 @@
+"""Manifests: written, read, and held to other people's readers."""
