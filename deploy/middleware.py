@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import resolve
 
-API_PATHS = ("/dicom-web/", "/wado", "/fhir/")
+API_PATHS = ("/dicom-web/", "/wado", "/fhir/", "/ihe/")
 POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 Handler = Callable[[HttpRequest], HttpResponseBase]

@@ -20,7 +20,7 @@ from ulid import ULID
 
 from access.database import release, run_write
 from repository.models import Damage, StoredDocument
-from repository.objects.base import ObjectReader, TruncatedObject, UnknownObject
+from repository.objects.base import TruncatedObject, UnknownObject
 from repository.objects.selection import open_store
 
 log = logging.getLogger(__name__)
@@ -155,19 +155,19 @@ def open_document(unique_id: str) -> tuple[StoredDocument, Iterator[bytes]]:
     if row is None:
         raise UnknownContent(f"no bytes are stored under {unique_id[:128]}")
     try:
-        reader = open_store().open(row.key)
+        size_bytes = open_store().size(row.key)
     except UnknownObject as error:
         raise _alarm(row, "the object is missing") from error
-    if reader.size_bytes != row.size:
-        reader.close()
-        raise _alarm(row, f"the object has {reader.size_bytes} bytes, not {row.size}")
-    return row, _read(row, reader)
+    if size_bytes != row.size:
+        raise _alarm(row, f"the object has {size_bytes} bytes, not {row.size}")
+    return row, _read(row)
 
 
-def _read(row: StoredDocument, reader: ObjectReader) -> Iterator[bytes]:
+def _read(row: StoredDocument) -> Iterator[bytes]:
+    """Read from the first block asked for on: whoever asks for none has nothing open."""
     digest, at = hashlib.sha256(), 0
-    with reader:
-        while at < row.size or at == 0:
+    with open_store().open(row.key) as reader:
+        while True:
             length = min(reader.preferred_read_bytes, row.size - at)
             try:
                 block = reader.read_at(at, length)
@@ -178,7 +178,7 @@ def _read(row: StoredDocument, reader: ObjectReader) -> Iterator[bytes]:
             if at == row.size and digest.digest() != bytes(row.sha256):
                 raise _alarm(row, "the bytes are not those that were stored")
             yield block
-            if not length:
+            if at == row.size:
                 return
 
 

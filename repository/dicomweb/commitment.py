@@ -14,7 +14,7 @@ from registry.wire.media_types import Choice, negotiate, parse_media_type
 from registry.wire.multipart_related import MultipartReader, boundary_of
 from registry.wire.request_body import RequestBody, TruncatedBody
 from repository.commitment import CommitmentResult, find_commitment, request_commitment
-from repository.dicomweb.admission import admitted_upload
+from repository.admission import admitted_upload
 from repository.dicomweb.commitment_module import (
     InvalidCommitmentRequest,
     build_response,

@@ -29,7 +29,7 @@ from repository.clinical_document import UnreadableDocument
 from repository.commitment import DuplicateTransaction, TooManyRequests, UnknownTransaction
 from repository.decode import UndecodableFrame
 from repository.dicomweb import capabilities
-from repository.dicomweb.admission import AllPlacesTaken, ShareUsedUp
+from repository.admission import AllPlacesTaken, ShareUsedUp
 from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
 from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange

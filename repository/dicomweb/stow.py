@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from access.actor import Actor
 from registry.wire.media_types import Choice, negotiate
 from registry.wire.request_body import RequestBody
-from repository.dicomweb.admission import admitted_upload
+from repository.admission import admitted_upload
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.status import problem, require
 from repository.dicomweb.store_bodies import kind_of, read_parts

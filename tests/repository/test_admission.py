@@ -10,7 +10,7 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 
 from access.actor import Actor, Scope
-from repository.dicomweb.admission import (
+from repository.admission import (
     DOWNLOADS,
     UPLOADS,
     AllPlacesTaken,

@@ -1,0 +1,39 @@
+"""The addresses of the repository and the imaging source."""
+
+from collections.abc import Iterable
+
+from django.urls import path
+
+from registry.ihe.mtom import Attachment, Buffer
+from registry.ihe.views import Attachments, Edge, Operation, soap_view
+from repository.admission import AllPlacesTaken, ShareUsedUp, admitted_upload
+from repository.document_store import StoredContent, discard, store_bytes
+from repository.xds import retrieve_documents, retrieve_imaging
+
+MAX_REQUEST_BYTES = 16 << 30
+
+
+def _keep(pieces: Iterable[Buffer]) -> Attachment:
+    content = store_bytes(pieces, "", "")
+    return Attachment(content.key, content.size_bytes, content.sha1, content.sha256)
+
+
+def _take_back(attachment: Attachment) -> None:
+    discard(StoredContent(attachment.key, "", "", attachment.size_bytes, attachment.sha1, attachment.sha256))
+
+
+BUSY = ((ShareUsedUp, 429), (AllPlacesTaken, 503))
+READING = Edge(busy=BUSY)
+STORING = Edge(Attachments(_keep, _take_back), MAX_REQUEST_BYTES, admitted_upload, BUSY)
+
+RETRIEVE_DOCUMENTS = Operation(
+    retrieve_documents.ACTION, retrieve_documents.ROOT, "read", retrieve_documents.retrieve_documents
+)
+RETRIEVE_IMAGING = Operation(
+    retrieve_imaging.ACTION, retrieve_imaging.ROOT, "read", retrieve_imaging.retrieve_imaging
+)
+
+repository = soap_view([RETRIEVE_DOCUMENTS], STORING)
+imaging = soap_view([RETRIEVE_IMAGING], READING)
+
+urlpatterns = [path("repository", repository), path("imaging", imaging)]

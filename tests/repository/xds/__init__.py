@@ -1,0 +1,1 @@
+"""The SOAP doors that move bytes."""
