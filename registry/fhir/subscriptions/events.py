@@ -89,7 +89,7 @@ def _plan_chunk(cursor: int, read: list[Change]) -> int:
 
 
 def _plan(change: Change, subscriptions: list[FhirSubscription]) -> int:
-    found = with_places(DocumentEntry.objects.filter(entry_uuid=change.detail.get("entry_uuid", "")))
+    found = with_places(DocumentEntry.objects.filter(pk=change.detail.get("entry", 0)))
     entry = found.select_related("study__custodian__unit", "department__unit", "submission_set").first()
     if entry is None:  # removed since
         return 0

@@ -77,7 +77,7 @@ def register(study, **values):
     uuid = f"urn:uuid:00000000-0000-4000-9000-{int(make_uid()[5:]):012d}"
     with write_transaction():
         entry = make_entry(study, entry_uuid=uuid, logical_uuid=uuid, submission_set=submission, **values)
-        changes.append("document_registered", study.study_instance_uid, {"entry_uuid": uuid})
+        changes.append("document_registered", study.study_instance_uid, {"entry": entry.pk})
     return entry
 
 
