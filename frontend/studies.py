@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
+from frontend.harmonised import name_procedure, regions_of
 from frontend.modalities import WITHOUT_IMAGES, Badge, make_study_badge
 from frontend.people import Banner, format_date, format_time, read_banner
 from frontend.reports import ReportState, read_state
@@ -32,6 +33,8 @@ class StudyRow:
     image_count: int
     report: ReportState
     in_conflict: bool
+    procedure: str = ""
+    body_regions: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -42,7 +45,7 @@ class StudyRow:
 def with_row_facts(studies: QuerySet[Study]) -> QuerySet[Study]:
     """Add what rows are made of, in a fixed number of queries."""
     series = Series.objects.only("study", "modality", "number_of_series_related_instances")
-    rows = studies.select_related("person", "custodian__unit").defer("fragment")
+    rows = studies.select_related("person", "custodian__unit", "harmonised").defer("fragment")
     return rows.prefetch_related("person__identifiers", "reports__versions", Prefetch("series", series))
 
 
@@ -79,4 +82,6 @@ def make_row(study: Study) -> StudyRow:
         image_count=count_images(study),
         report=read_state(study),
         in_conflict=study.in_conflict,
+        procedure=name_procedure(study),
+        body_regions=regions_of(study),
     )

@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from access.policy import Decision
+from frontend.harmonised import name_region
 from frontend.masking import is_masked, make_row_under
 from frontend.modalities import make_badge
 from frontend.studies import StudyRow, with_row_facts
 from registry.explained import Explained
+from registry.harmonise.vocabulary import REGION_NAMES
 from registry.models import Study
 from registry.visibility import VisibleStudy
 
@@ -27,15 +29,22 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the address asks for: a hospital (its key), a modality badge, a selected study."""
+    """What the address asks for: a hospital (its key), a modality badge, a selected study, a body region (its code)."""
 
     unit: str = ""
     modality: str = ""
     study: str = ""
+    region: str = ""
 
     def query(self, **changes: str) -> str:
         """Return the query string of this filter with some values changed."""
-        values = {"unit": self.unit, "modality": self.modality, "study": self.study, **changes}
+        values = {
+            "unit": self.unit,
+            "modality": self.modality,
+            "study": self.study,
+            "region": self.region,
+            **changes,
+        }
         return "?" + urlencode({key: value for key, value in values.items() if value})
 
 
@@ -68,6 +77,7 @@ class Timeline:
     selected: TimelineRow | None
     hospital_chips: tuple[Chip, ...]
     modality_chips: tuple[Chip, ...]
+    region_chips: tuple[Chip, ...] = ()
 
 
 def make_timeline(explained: Explained, wanted: Filter) -> Timeline:
@@ -92,12 +102,18 @@ def make_timeline(explained: Explained, wanted: Filter) -> Timeline:
         selected=selected or next(iter(readable), None),
         hospital_chips=tuple(_hospital_chips(rows, wanted)),
         modality_chips=tuple(_modality_chips(rows, wanted)),
+        region_chips=tuple(_region_chips(rows, wanted)),
     )
 
 
 def _matches(row: StudyRow, wanted: Filter) -> bool:
     at_unit = not wanted.unit or str(row.unit_id) == wanted.unit
-    return at_unit and (not wanted.modality or row.badge.letters == make_badge(wanted.modality).letters)
+    of_region = not wanted.region or wanted.region in row.body_regions
+    return (
+        at_unit
+        and of_region
+        and (not wanted.modality or row.badge.letters == make_badge(wanted.modality).letters)
+    )
 
 
 def _hospital_chips(rows: Iterable[TimelineRow], wanted: Filter) -> list[Chip]:
@@ -125,3 +141,14 @@ def _modality_chips(rows: Iterable[TimelineRow], wanted: Filter) -> list[Chip]:
     ]
     everything = Chip(_("All kinds"), wanted.query(modality="", study=""), not wanted.modality)
     return [everything, *chips] if len(chips) > 1 or wanted.modality else []
+
+
+def _region_chips(rows: Iterable[TimelineRow], wanted: Filter) -> list[Chip]:
+    present = {region for item in rows for region in item.row.body_regions}
+    chips = [
+        Chip(name_region(region), wanted.query(region=region, study=""), wanted.region == region)
+        for region in REGION_NAMES
+        if region in present
+    ]
+    everything = Chip(_("All regions"), wanted.query(region="", study=""), not wanted.region)
+    return [everything, *chips] if len(chips) > 1 or wanted.region else []

@@ -1,7 +1,9 @@
 """Which subscriptions a study satisfies."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from registry.harmonise.decide import HarmonisedValues
 from registry.models import Destination, Study, Subscription
 
 PRIORITIES = ("urgent", "normal", "prior", "bulk")
@@ -37,6 +39,17 @@ def find_wishes(study: Study) -> tuple[Wish, ...]:
         if _matches(subscription, study):
             wanted.setdefault(subscription.destination_id, []).append(subscription)
     return tuple(_join(subscriptions) for subscriptions in wanted.values())
+
+
+def matches_codes(
+    values: HarmonisedValues, *, regions: Collection[str] = (), procedures: Collection[str] = ()
+) -> bool:
+    """Tell whether a study's harmonised values are among those wanted; an empty wish takes all.
+
+    `registry.harmonise.read.read_values` gives them, also before they are written.
+    """
+    of_region = not regions or not set(regions).isdisjoint(values.body_regions)
+    return of_region and (not procedures or values.procedure_code in procedures)
 
 
 def _matches(subscription: Subscription, study: Study) -> bool:

@@ -5,7 +5,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView
 
 from access.rest import ActorAuthentication
-from deploy.api import care, consents, description, emergencies, reviews, shares
+from deploy.api import care, codes, consents, description, emergencies, reviews, shares
 from deploy.api.base import DeclaredWords
 from deploy.api.care import ANYBODY
 
@@ -25,7 +25,7 @@ class Description(SpectacularAPIView):
 
 DESCRIBED = {
     "TITLE": "Samsyn management API",
-    "DESCRIPTION": "What patients decide, who takes part in their care, openings, shares, log reviews.",
+    "DESCRIPTION": "What patients decide, who takes part in their care, openings, shares, log reviews, codes.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX_INSERT": "/api/v1",
     "ENUM_NAME_OVERRIDES": {"Finding": "registry.review.findings.FINDINGS"},
@@ -65,5 +65,10 @@ urlpatterns = [
     path("log-reviews/<int:key>", reviews.Review.as_view()),
     path("log-reviews/<int:key>/items/<int:item>/finding", reviews.Finding.as_view()),
     path("log-reviews/<int:key>/sign", reviews.Signature.as_view()),
+    path("unmapped-words", codes.UnmappedWords.as_view()),
+    path("code-mappings", codes.Mappings.as_view()),
+    path("code-mappings/preview", codes.MappingPreview.as_view()),
+    path("code-mappings/<int:key>/end", codes.MappingEnd.as_view()),
+    path("code-coverage", codes.Coverages.as_view()),
     path("outside-reads", reviews.OutsideReads.as_view()),
 ]

@@ -26,7 +26,7 @@ from registry.explained import Explained
 def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Show the patient page; 404 when the actor may know nothing of the patient."""
     patient, explained = open_patient(request, actor, pk)
-    wanted = Filter(*(request.GET.get(key, "")[:80] for key in ("unit", "modality", "study")))
+    wanted = Filter(*(request.GET.get(key, "")[:80] for key in ("unit", "modality", "study", "region")))
     timeline = make_timeline(explained, wanted)
     context: dict[str, object] = {
         "heading": read_heading(actor, patient),

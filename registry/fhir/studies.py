@@ -10,10 +10,12 @@ from registry.fhir.dates import date_time_of, instant
 from registry.fhir.identifiers import DICOM_UID, system_of
 from registry.fhir.patients import refer_to
 from registry.fhir.structure import Resource
-from registry.models import Patient, PatientIdentifier, Series, Study
+from registry.harmonise.vocabulary import REGION_NAMES
+from registry.models import Harmonised, Patient, PatientIdentifier, Series, Study
 from registry.wire.base_url import DICOMWEB_PATH
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
+SNOMED = "http://snomed.info/sct"
 UNKNOWN: Resource = {
     "extension": [
         {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
@@ -23,8 +25,9 @@ MAX_NUMBER = 2**31 - 1
 
 
 def make_imaging_studies(base: str, studies: Sequence[Study]) -> list[Resource]:
-    """Make the resources of studies that were permitted, with three queries however many they are."""
+    """Make the resources of studies that were permitted, with four queries however many they are."""
     keys = [study.pk for study in studies]
+    values = Harmonised.objects.in_bulk(keys)
     patients = Patient.objects.in_bulk({study.person_id for study in studies})
     numbers: defaultdict[int, list[PatientIdentifier]] = defaultdict(list)
     for number in PatientIdentifier.objects.filter(patient__in=patients):
@@ -34,18 +37,28 @@ def make_imaging_studies(base: str, studies: Sequence[Study]) -> list[Resource]:
     for row in rows.order_by("series_number", "pk").defer("fragment", "request_attributes_sequence"):
         series[row.study_id].append(row)
     return [
-        _make(base, study, refer_to(patients[study.person_id], numbers[study.person_id]), series[study.pk])
+        _make(
+            base,
+            study,
+            refer_to(patients[study.person_id], numbers[study.person_id]),
+            series[study.pk],
+            values.get(study.pk),
+        )
         for study in studies
     ]
 
 
-def _make(base: str, study: Study, subject: Resource, series: Sequence[Series]) -> Resource:
+def _make(
+    base: str, study: Study, subject: Resource, series: Sequence[Series], values: Harmonised | None
+) -> Resource:
     optional: Resource = {
         "modality": [_coding(modality) for modality in study.modalities_in_study],
         "started": date_time_of(study.study_date, study.study_time, study.timezone_offset_from_utc),
         "referrer": {"display": name} if (name := _plain_name(study.referring_physician_name)) else None,
         "description": study.study_description.strip(),
+        "procedureCode": _procedure(values),
     }
+    body_site = _body_site(values)
     return {
         "resourceType": "ImagingStudy",
         "id": study.study_instance_uid,
@@ -58,7 +71,7 @@ def _make(base: str, study: Study, subject: Resource, series: Sequence[Series]) 
         "endpoint": [{"reference": "#wado-rs"}],
         "numberOfSeries": len(series),
         "numberOfInstances": sum(row.number_of_series_related_instances for row in series),
-        "series": [_make_series(row, study) for row in series],
+        "series": [_make_series(row, study, body_site) for row in series],
     }
 
 
@@ -90,11 +103,12 @@ def _identifiers(study: Study) -> list[Resource]:
     return found
 
 
-def _make_series(row: Series, study: Study) -> Resource:
+def _make_series(row: Series, study: Study, body_site: Resource) -> Resource:
     optional: Resource = {
         "number": row.series_number if 0 <= (row.series_number or 0) <= MAX_NUMBER else None,
         "description": row.series_description.strip(),
-        "bodySite": {"display": row.body_part_examined} if row.body_part_examined else None,
+        "bodySite": body_site | ({"display": row.body_part_examined} if row.body_part_examined else {})
+        or None,
         "started": date_time_of(row.series_date, row.series_time, study.timezone_offset_from_utc),
     }
     return {
@@ -103,6 +117,25 @@ def _make_series(row: Series, study: Study) -> Resource:
         "numberOfInstances": row.number_of_series_related_instances,
         **{name: value for name, value in optional.items() if value not in (None, "")},
     }
+
+
+def _procedure(values: Harmonised | None) -> list[Resource]:
+    if values is None or not values.procedure_code:
+        return []
+    coding = {
+        "system": system_of(values.procedure_code_scheme),
+        "code": values.procedure_code,
+        "display": values.display_sv,
+    }
+    return [{"coding": [coding], "text": values.display_en}]
+
+
+def _body_site(values: Harmonised | None) -> Resource:
+    """Make the region of a study's series; of several, none says which series is of which."""
+    if values is None or len(values.body_regions) != 1:
+        return {}
+    [region] = values.body_regions
+    return {"system": SNOMED, "code": region, "display": REGION_NAMES.get(region, ("", ""))[1]}
 
 
 def _coding(modality: str) -> Resource:
