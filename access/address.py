@@ -6,8 +6,11 @@ server cannot answer one thing to the check and another to the connection.
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+WEB_PORTS = {"https": 443, "http": 80}
 
 
 class ForbiddenAddress(ValueError):
@@ -33,36 +36,35 @@ class Address:
     def host_header(self) -> str:
         """Host as HTTP writes it, with the port where it is not the usual one."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == WEB_PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
-_PORTS = {"http": 80, "https": 443}
-
-
-def resolve(url: str, *, allow_private: bool, setting: str) -> Address:
+def resolve(url: str, *, allow_private: bool, setting: str, ports: Mapping[str, int] = WEB_PORTS) -> Address:
     """Check a URL and resolve its host.
 
     Parameters
     ----------
     allow_private, setting
         Whether loopback and private networks may be asked, and the setting that says so.
+    ports
+        The schemes that are taken, with their usual ports.
 
     Raises
     ------
     ForbiddenAddress
-        Not http or https, credentials in it, no host, or a host in a range that is not allowed.
+        Another scheme, credentials in it, no host, or a host in a range that is not allowed.
     UnknownHost
         The name server does not know the host, or does not answer.
     """
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS:
-        raise ForbiddenAddress("the address must begin with https:// or http://")
+    if parts.scheme not in ports:
+        raise ForbiddenAddress(f"the address must begin with {' or '.join(f'{s}://' for s in ports)}")
     if parts.username or parts.password:
         raise ForbiddenAddress("the address must not hold a user or password: use the token")
     if not parts.hostname:
         raise ForbiddenAddress("the address names no host")
     try:
-        port = parts.port or _PORTS[parts.scheme]
+        port = parts.port or ports[parts.scheme]
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except ValueError as error:
         raise ForbiddenAddress("the port is not a number below 65536") from error

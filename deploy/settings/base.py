@@ -250,6 +250,14 @@ BLOCK_SERVICE_CACHE_S = float(os.environ.get("SAMSYN_BLOCK_SERVICE_CACHE_S", "30
 SEARCH_TIMEOUT_S = float(os.environ.get("SAMSYN_SEARCH_TIMEOUT_S", "10"))
 QUIET_S = float(os.environ.get("SAMSYN_QUIET_S", "5"))
 DIMSE_AE_TITLE = os.environ.get("SAMSYN_DIMSE_AE_TITLE", "SAMSYN")
+# What C-STORE over TLS trusts, and the certificate it shows; empty: the system's authorities, and none.
+DIMSE_TLS_CA = os.environ.get("SAMSYN_DIMSE_TLS_CA", "")
+DIMSE_TLS_CERTIFICATE = os.environ.get("SAMSYN_DIMSE_TLS_CERTIFICATE", "")
+DIMSE_TLS_KEY = os.environ.get("SAMSYN_DIMSE_TLS_KEY", "")
+# Folders below which destinations may have files written, separated as in PATH; none unless named.
+EXPORT_FOLDERS = [
+    folder for folder in os.environ.get("SAMSYN_EXPORT_FOLDERS", "").split(os.pathsep) if folder
+]
 # A longer list ends with a failure that says to narrow the search: C-FIND has no pages.
 DIMSE_FIND_LIMIT = int(os.environ.get("SAMSYN_DIMSE_FIND_LIMIT", "2000"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.

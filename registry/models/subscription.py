@@ -6,7 +6,10 @@ from access.models import Department
 
 
 class Destination(models.Model):
-    """Where a department's system listens: a STOW-RS address and a token for it.
+    """Where a department's system listens; the beginning of its address says how it is spoken to.
+
+    `https://` or `http://`: STOW-RS, with a token. `dicom://host:port` or with TLS `dicoms://host:port`: C-STORE to
+    `called_ae_title`. `file:///folder`: files below a folder that the installation allows.
 
     With an open breaker nothing is sent; a probe closes it when the system answers again.
     """
@@ -16,7 +19,10 @@ class Destination(models.Model):
 
     department = models.ForeignKey(Department, models.CASCADE, related_name="+")
     name = models.CharField(max_length=100)
-    url = models.URLField(max_length=400, help_text="STOW-RS address of the system, ending in /studies")
+    url = models.CharField(
+        max_length=400, help_text="STOW-RS address ending in /studies, dicom://host:port or file:///folder"
+    )
+    called_ae_title = models.CharField(max_length=16, blank=True, help_text="Of a system that speaks DIMSE")
     token_sealed = models.TextField(blank=True, help_text="Bearer token, encrypted")
     max_parallel = models.PositiveSmallIntegerField(default=2)
     active = models.BooleanField(default=True)

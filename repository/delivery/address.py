@@ -1,13 +1,16 @@
 """Where a destination may point: a real receiver, never our own inside by accident."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from access import address
-from access.address import Address, ForbiddenAddress, UnknownHost
+from access.address import WEB_PORTS, Address, ForbiddenAddress, UnknownHost
 
-__all__ = ["Address", "ForbiddenAddress", "UnknownHost", "resolve_address"]
+__all__ = ["Address", "ForbiddenAddress", "UnknownHost", "resolve_address", "resolve_dicom_address"]
+
+DICOM_PORTS = {"dicom": 104, "dicoms": 2762}
 
 
 def resolve_address(url: str) -> Address:
@@ -23,7 +26,27 @@ def resolve_address(url: str) -> Address:
     parts = urlsplit(url)
     if parts.hostname and (parts.query or parts.fragment):
         raise ForbiddenAddress("the address must be a plain path ending in /studies")
-    found = address.resolve(
-        url, allow_private=settings.ALLOW_PRIVATE_DESTINATIONS, setting="SAMSYN_ALLOW_PRIVATE_DESTINATIONS"
-    )
+    found = _resolve(url)
     return Address(found.scheme, found.host, found.ip, found.port, found.path.rstrip("/"))
+
+
+def resolve_dicom_address(url: str) -> Address:
+    """Check the address of a system that speaks DIMSE, `dicom://host:port` or with TLS `dicoms://host:port`.
+
+    Raises
+    ------
+    ForbiddenAddress, UnknownHost
+        As `resolve_address` does.
+    """
+    if urlsplit(url).path.strip("/"):
+        raise ForbiddenAddress("the address of a DICOM system is dicom://host:port, without a path")
+    return _resolve(url, DICOM_PORTS)
+
+
+def _resolve(url: str, ports: Mapping[str, int] = WEB_PORTS) -> Address:
+    return address.resolve(
+        url,
+        allow_private=settings.ALLOW_PRIVATE_DESTINATIONS,
+        setting="SAMSYN_ALLOW_PRIVATE_DESTINATIONS",
+        ports=ports,
+    )

@@ -10,11 +10,12 @@ from access.database import database_now, run_write
 from registry import changes
 from registry.models import Destination, Study
 from registry.subscriptions import PRIORITIES
-from repository.delivery import breaker, stow_rs
+from repository.delivery import breaker
+from repository.delivery.connect import connect
 from repository.delivery.failure import FailedRequest
 from repository.delivery.plan import plan_deliveries
 from repository.delivery.schedule import claim, expire_overdue, release_held, sweep_leases
-from repository.delivery.send import Source, open_connection, send
+from repository.delivery.send import Source, send
 
 __all__ = [
     "expire_overdue",
@@ -74,11 +75,11 @@ def _probe(destination_id: int) -> int:
     destination = Destination.objects.select_related("department").get(pk=destination_id)
     error = ""
     try:
-        connection = open_connection(destination)
+        receiver = connect(destination)
         try:
-            stow_rs.probe(connection)
+            receiver.probe()
         finally:
-            connection.close()
+            receiver.close()
     except FailedRequest as failed:
         error = failed.failure.text
     breaker.note_probe(destination_id, error)

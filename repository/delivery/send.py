@@ -8,15 +8,14 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from access.database import release
-from access.secrets import UnreadableSecret, unseal
-from registry.models import Destination, Study
+from registry.models import Study
 from registry.visibility import UnknownStudy
 from repository.delivery import lease as leases
-from repository.delivery import stow_rs
-from repository.delivery.address import ForbiddenAddress, UnknownHost, resolve_address
+from repository.delivery.connect import connect
 from repository.delivery.decide import find_obstacle, is_still_wanted
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.lease import LostLease
+from repository.delivery.receiver import File, Receiver
 from repository.delivery.schedule import Lease, lease_length
 from repository.models import Delivery, DeliveryItem
 
@@ -45,10 +44,13 @@ T = TypeVar("T", bound=Sendable)
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[T]):
-    """Where the bytes come from: the instances of a study that may be sent, and each one's file."""
+    """Where the bytes come from: the instances of a study that may be sent, and each one's file.
+
+    `stream_file` takes the instance, and a transfer syntax where another than the stored one is wanted.
+    """
 
     list_instances: Callable[[Study], Sequence[T]]
-    stream_file: Callable[[T], Iterator[bytes]]
+    stream_file: Callable[..., Iterator[bytes]]
 
 
 class _Stopped(Exception):
@@ -121,7 +123,7 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     _check_allowed(delivery)
     leases.begin(lease)
     waiting = _read_waiting(lease, delivery, source)
-    connection = open_connection(delivery.destination)
+    receiver = connect(delivery.destination)
     try:
         unanswered: set[str] = set()
         for number, batch in enumerate(split_batches(waiting)):
@@ -129,29 +131,13 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
                 _check_allowed(_read_delivery(lease))
                 leases.renew(lease)
                 batch = _read_again(lease, delivery, batch, source)
-            unanswered |= _send_batch(_Progress(lease, is_stopping), connection, batch, source)
+            unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source)
     finally:
-        connection.close()
+        receiver.close()
     if unanswered:
         text = f"the receiver had no room for {len(unanswered)} instances"
         raise FailedRequest(Failure("retry", "receiver_full", text))
     leases.complete(lease)
-
-
-def open_connection(destination: Destination) -> stow_rs.Connection:
-    """Check a destination's address and token, and prepare a connection.
-
-    Raises
-    ------
-    FailedRequest
-        The address is forbidden or unknown, or the token cannot be read.
-    """
-    try:
-        return stow_rs.connect(resolve_address(destination.url), unseal(destination.token_sealed))
-    except (ForbiddenAddress, UnreadableSecret) as error:
-        raise FailedRequest(Failure("destination", "destination_fault", str(error))) from error
-    except UnknownHost as error:
-        raise FailedRequest(Failure("retry", "no_connection", str(error))) from error
 
 
 def split_batches(instances: Sequence[T]) -> Iterator[list[T]]:
@@ -212,19 +198,16 @@ def _list_instances(study: Study, source: Source[Any]) -> Sequence[Any]:
         return ()
 
 
-def _send_batch(
-    progress: _Progress, connection: stow_rs.Connection, batch: list[Any], source: Source[Any]
-) -> set[str]:
+def _send_batch(progress: _Progress, receiver: Receiver, batch: list[Any], source: Source[Any]) -> set[str]:
     """Send one request and record its answer; returns the instances the receiver had no room for."""
     release()
     if not batch:
         return set()
-    files = [stow_rs.File(i.sop_instance_uid, partial(source.stream_file, i)) for i in batch]
-    answer = stow_rs.store(
-        connection,
+    files = [File(i.sop_instance_uid, partial(source.stream_file, i), i) for i in batch]
+    answer = receiver.store(
         files,
         on_sent=progress.note_sent,
-        on_body_sent=lambda: progress.renew(stow_rs.ANSWER_TIMEOUT_S),
+        on_body_sent=lambda: progress.renew(receiver.answer_timeout_s),
     )
     sent = {i.sop_instance_uid for i in batch}
     failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}

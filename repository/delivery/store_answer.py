@@ -57,10 +57,15 @@ def read_answer(content: bytes) -> StoreAnswer:
         if reason in _OUT_OF_RESOURCES:
             busy.add(uid)
         else:
-            failed[uid] = f"{_MEANINGS.get(reason, 'refused')} ({reason:04X})"
+            failed[uid] = describe_reason(reason)
     if not (stored or failed or busy):
         raise UnreadableAnswer("the answer names no instance")
     return StoreAnswer(stored - failed.keys() - busy, failed, frozenset(busy))
+
+
+def describe_reason(reason: int) -> str:
+    """Say a failure reason of PS3.18 annex I, or a status of C-STORE, in words."""
+    return f"{_MEANINGS.get(reason, 'refused')} ({reason:04X})"
 
 
 def _parse(content: bytes) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import urllib3
 
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
 from repository.delivery.address import Address
 from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.receiver import File, Receiver
 from repository.delivery.store_answer import StoreAnswer, UnreadableAnswer, read_answer
 
 CONNECT_TIMEOUT_S = 30.0
@@ -32,14 +34,6 @@ _ANSWERED = frozenset({200, 202, 400, 409})
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """One PS3.10 file to send; `open` starts reading it from the beginning."""
-
-    sop_instance_uid: str
-    open: Callable[[], Iterator[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
 class Connection:
     """A connection to one receiver, kept for the requests of one delivery. Close it."""
 
@@ -56,8 +50,18 @@ class _UnreadableSource(Exception):
     """Our own file could not be read while it was sent."""
 
 
-def connect(address: Address, token: str) -> Connection:
-    """Prepare a connection to a checked address; nothing is sent yet."""
+def connect(address: Address, token: str) -> Receiver:
+    """Prepare to speak to a checked address; nothing is sent yet."""
+    connection = _connect(address, token)
+    return Receiver(
+        store=partial(store, connection),
+        probe=partial(probe, connection),
+        close=connection.close,
+        answer_timeout_s=ANSWER_TIMEOUT_S,
+    )
+
+
+def _connect(address: Address, token: str) -> Connection:
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S)
     if address.scheme == "https":
         pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(

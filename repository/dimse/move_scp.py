@@ -16,8 +16,9 @@ from pynetdicom.presentation import PresentationContext
 from access.actor import Actor
 from access.application_entities import entity_actor, find_entity
 from repository.dimse.identifiers import read_wanted
-from repository.dimse.planned import contexts_for, iterate, name_only, plan
+from repository.dimse.planned import iterate, name_only, plan
 from repository.dimse.status import CANCEL, NOT_AUTHORISED, PENDING, make_status
+from repository.presentation_contexts import contexts_for
 from repository.retrieve import StoredInstance
 
 Answers = Iterator[Any]
@@ -72,7 +73,7 @@ def get(event: Event, actor: Actor, levels: Sequence[str]) -> Answers:
 
 def _send(event: Event, items: Sequence[StoredInstance], contexts: Sequence[PresentationContext]) -> Answers:
     unsent: list[str] = []
-    for item, dataset, _ in iterate(items, contexts):
+    for item, dataset, _ in iterate(items, _accepted_by(contexts)):
         if event.is_cancelled:
             yield make_status(CANCEL), _failed(unsent)
             return
@@ -91,3 +92,12 @@ def _failed(uids: Sequence[str]) -> Dataset:
 def _reading(actor: Actor) -> Actor:
     """Return the receiver as one that may read: where it may store only, its department decides all the same."""
     return replace(actor, permissions=actor.permissions | {"read"})
+
+
+def _accepted_by(contexts: Sequence[PresentationContext]) -> dict[str, frozenset[str]]:
+    """Return the transfer syntaxes that we may send each storage class in."""
+    found: dict[str, set[str]] = {}
+    for context in contexts:
+        if context.as_scu:
+            found.setdefault(str(context.abstract_syntax), set()).add(str(context.transfer_syntax[0]))
+    return {sop_class: frozenset(syntaxes) for sop_class, syntaxes in found.items()}

@@ -32,7 +32,7 @@ from tests.support.http import bearer, make_pool, store
 from tests.support.processes import find_free_port
 from tests.support.samsyn import SamsynServer
 
-PIXELS = "7FE00010"
+pytestmark = pytest.mark.server
 
 ORGANISATION = """
 from access.models import CareProvider, CareUnit, Department

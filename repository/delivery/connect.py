@@ -1,0 +1,39 @@
+"""From a destination to its receiver, by the beginning of its address.
+
+Which kinds there are: one line each. A kind is a module with `connect(...) -> Receiver`.
+"""
+
+from urllib.parse import urlsplit
+
+from access.secrets import UnreadableSecret, unseal
+from registry.models import Destination
+from repository.delivery import c_store, folder, stow_rs
+from repository.delivery.address import (
+    ForbiddenAddress,
+    UnknownHost,
+    resolve_address,
+    resolve_dicom_address,
+)
+from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.receiver import Receiver
+
+
+def connect(destination: Destination) -> Receiver:
+    """Check a destination's address and secret, and prepare to speak to it; nothing is sent yet.
+
+    Raises
+    ------
+    FailedRequest
+        The address is forbidden or unknown, or the secret cannot be read.
+    """
+    scheme = urlsplit(destination.url).scheme
+    try:
+        if scheme in ("dicom", "dicoms"):
+            return c_store.connect(resolve_dicom_address(destination.url), destination.called_ae_title)
+        if scheme == "file":
+            return folder.connect(destination.url)
+        return stow_rs.connect(resolve_address(destination.url), unseal(destination.token_sealed))
+    except (ForbiddenAddress, UnreadableSecret) as error:
+        raise FailedRequest(Failure("destination", "destination_fault", str(error))) from error
+    except UnknownHost as error:
+        raise FailedRequest(Failure("retry", "no_connection", str(error))) from error
