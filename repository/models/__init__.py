@@ -4,6 +4,7 @@ from repository.models.commitment import Commitment
 from repository.models.delivery import Attempt, Delivery, DeliveryItem
 from repository.models.document import StoredDocument
 from repository.models.pack import Pack
+from repository.models.publication import Publication
 from repository.models.upkeep import Damage, JournalHead, StudyLease
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "DeliveryItem",
     "JournalHead",
     "Pack",
+    "Publication",
     "StoredDocument",
     "StudyLease",
 ]
