@@ -67,6 +67,8 @@ def _describe(door: ResourceDoor) -> Resource:
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
     }
+    if door.extensions:
+        resource["extension"] = list(door.extensions)
     if door.profiles:
         resource["supportedProfile"] = list(door.profiles)
     if door.includes:

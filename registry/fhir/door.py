@@ -67,6 +67,8 @@ class ResourceDoor:
         The values that `_include` and `_revinclude` take.
     errors : tuple
         Exceptions of the resource's own rules.
+    extensions : tuple
+        What the capability statement says of the resource beyond the standard's elements.
     statements : tuple of str
         Canonical addresses of the IHE actors that the resource fulfils its part of.
     """
@@ -86,5 +88,6 @@ class ResourceDoor:
     includes: tuple[str, ...] = ()
     reverse_includes: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    extensions: tuple[Resource, ...] = ()
     statements: tuple[str, ...] = ()
     errors: tuple[Rule, ...] = ()

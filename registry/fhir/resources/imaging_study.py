@@ -20,6 +20,7 @@ from registry.fhir.errors import Forbidden, InvalidParameter
 from registry.fhir.identifiers import DICOM_UID, system_of
 from registry.fhir.parameters import Criterion, Query, SearchParameter
 from registry.fhir.patients import PATIENT_PARAMETERS, find_patient_ids
+from registry.fhir.resources.included import include_patients, include_reports_on
 from registry.fhir.structure import Resource
 from registry.fhir.studies import DCM, make_imaging_studies
 from registry.fhir.values import DateRange, Token, read_date
@@ -32,6 +33,9 @@ from registry.visibility import visible_studies
 MAX_STUDIES_OF_PATIENT = 1000
 _UID = re.compile(r"[0-9.]{1,64}")
 _WILDCARDS = frozenset("*?\\")
+REPORTS_ON = frozenset(
+    {"DiagnosticReport:imaging-study", "DiagnosticReport:imagingstudy", "DiagnosticReport:study"}
+)
 
 PARAMETERS = (
     SearchParameter("_id", "token", "The Study Instance UID"),
@@ -88,7 +92,17 @@ def search_imaging_studies(asked: Asked, query: Query) -> Found:
     with write_transaction():
         audit.record(asked.actor, "search", door="fhir", detail=detail)
     position = (offset + query.count,) if more else ()
-    return Found(tuple(make_imaging_studies(asked.base, rows)), position)
+    included = _include(asked, query, rows)
+    return Found(tuple(make_imaging_studies(asked.base, rows)), position, included=tuple(included))
+
+
+def _include(asked: Asked, query: Query, rows: list[Study]) -> list[Resource]:
+    included: list[Resource] = []
+    if {"ImagingStudy:patient", "ImagingStudy:subject"} & query.included:
+        included += include_patients(asked, (study.person_id for study in rows))
+    if REPORTS_ON & query.included:
+        included += include_reports_on(asked, rows)
+    return included
 
 
 def plan_search(asked: Asked, query: Query) -> Plan:
@@ -219,4 +233,6 @@ DOOR = ResourceDoor(
     search=search_imaging_studies,
     parameters=PARAMETERS,
     sorts=("-started",),
+    includes=("ImagingStudy:patient", "ImagingStudy:subject"),
+    reverse_includes=tuple(sorted(REPORTS_ON)),
 )

@@ -27,6 +27,10 @@ from registry.fhir.values import Token
 from registry.models import FhirNotification, FhirSubscription
 
 BROKER = f"{DSUBM}/CapabilityStatement/IHE.DSUBm.ResourceNotificationBroker"
+TOPIC_EXTENSION = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+    "capabilitystatement-subscriptiontopic-canonical"
+)
 OPERATIONS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
 MOST_SUBSCRIPTIONS, MOST_EVENTS = 200, 200
 PARAMETERS = (
@@ -312,6 +316,7 @@ DOOR = ResourceDoor(
         for kind in ("DocumentReference", "SubmissionSet")
         for scope in ("PatientDependent", "MultiPatient")
     ),
+    extensions=tuple({"url": TOPIC_EXTENSION, "valueCanonical": topic.url} for topic in TOPICS),
     statements=(BROKER,),
 )
 TOPIC_DOOR = ResourceDoor(

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from access.models import AuditEvent
 from registry.models import Order, Report, ReportVersion
-from tests.registry.factories import make_department, make_uid
+from tests.registry.factories import make_department, make_share, make_uid
+from tests.registry.fhir.consent_rows import make_block
 from tests.registry.fhir.oracle import check_resource, read_xml
 from tests.registry.fhir.test_imaging_study import NUMBER, SYSTEM, ids_of, make_known
 
@@ -268,3 +269,31 @@ def test_a_search_that_shows_reports_has_read_them(ask, department):
     actions = list(AuditEvent.objects.order_by("pk").values_list("action", flat=True))
     assert actions == ["search", "read"]
     assert AuditEvent.objects.last().detail["report"] == report.pk
+
+
+def test_studies_come_with_their_reports_and_patients(ask, department):
+    study = make_known(department)
+    report = make_report(study, "final")
+    found = ask(
+        f"ImagingStudy?_id={study.study_instance_uid}&_revinclude=DiagnosticReport:study"
+        "&_include=ImagingStudy:patient"
+    ).json()
+    assert [entry["resource"]["id"] for entry in found["entry"]] == [
+        study.study_instance_uid,
+        str(study.person_id),
+        str(report.pk),
+    ]
+    assert AuditEvent.objects.filter(action="read", detail__report=report.pk).count() == 1
+
+
+def test_what_the_patient_blocked_is_closed_by_fhir_too(ask, department, token_of):
+    study = make_known(department)
+    order = make_order(study)
+    report = make_report(study, "final", orders=[order])
+    colleague = make_department(department.unit.provider)
+    reader = token_of(colleague, "read")
+    paths = (f"DiagnosticReport/{report.pk}", f"ServiceRequest/{order.pk}")
+    make_share(study, colleague, basis="delivery")
+    assert [ask(path, token=reader).status_code for path in paths] == [200, 200]
+    make_block(study.person, unit=department.unit)
+    assert [ask(path, token=reader).status_code for path in paths] == [404, 404]

@@ -433,3 +433,28 @@ def test_a_patient_named_by_number_is_looked_up_at_each_event(department, subscr
     entry = register(make_known(department))
     notify_subscribers()
     assert events_of(hook.bundles[1]) == [(1, focus_of(entry))]
+
+
+def test_the_capability_statement_names_the_topics_the_operations_and_the_actors(ask):
+    statement = ask("metadata", token="").json()
+    resources = {one["type"]: one for one in statement["rest"][0]["resource"]}
+    subscription = resources["Subscription"]
+    assert {one["valueCanonical"].removeprefix(TOPIC) for one in subscription["extension"]} == {
+        "DocumentReference-PatientDependent",
+        "DocumentReference-MultiPatient",
+        "SubmissionSet-PatientDependent",
+        "SubmissionSet-MultiPatient",
+    }
+    assert {one["name"] for one in subscription["operation"]} == {"status", "events"}
+    assert {"create", "update", "delete", "read", "search-type"} == {
+        one["code"] for one in subscription["interaction"]
+    }
+    assert "Organization:endpoint" in resources["Organization"]["searchInclude"]
+    assert {one["code"] for one in resources["DiagnosticReport"]["interaction"]} >= {
+        "vread",
+        "history-instance",
+    }
+    assert {
+        f"{DSUBM}/CapabilityStatement/IHE.DSUBm.ResourceNotificationBroker",
+        "https://profiles.ihe.net/ITI/mCSD/CapabilityStatement/IHE.mCSD.Directory",
+    } <= set(statement["instantiates"])
