@@ -190,7 +190,7 @@ def relate_from_order(order: Order, at: datetime | None = None) -> CareRelation 
     department = order.ordering_department
     if department is None:
         return None
-    reason = f"order {order.accession_number}"
+    reason = f"order {order.accession_number or order.placer_order_number}"
     return _relate(order.patient_id, department.unit_id, "order", reason, ORDER_DAYS, at)
 
 
@@ -211,6 +211,18 @@ def relate_from_referral(
 ) -> CareRelation:
     """Let the unit that received a referral take part in the care; call it in the transaction of the referral."""
     return _relate(patient_id, unit_id, "referral", f"referral {referral}", ORDER_DAYS, at)
+
+
+def end_relation_of_order(order: Order) -> None:
+    """End what followed from an order that was withdrawn; call it in the transaction of the order."""
+    name = order.accession_number or order.placer_order_number
+    _end_following(order.patient_id, "order", f"order {name}")
+    _end_following(order.patient_id, "referral", f"referral {name}")
+
+
+def end_relation_of_encounter(encounter: Encounter) -> None:
+    """End what followed from an encounter that was cancelled; call it in the transaction of the encounter."""
+    _end_following(encounter.patient_id, "admission", f"encounter {encounter.number}")
 
 
 def note_participation(study: Study, user: User, kind: str) -> bool:
@@ -257,6 +269,17 @@ def _relate(
     raise_patient_epoch(patient_id)
     changes.append("relation", "", {"row": row.pk})
     return row
+
+
+def _end_following(patient_id: int, source: str, reason: str) -> None:
+    now = timezone.now()
+    rows = CareRelation.objects.filter(
+        patient=patient_id, source=source, reason=reason[:400], ended_at__isnull=True, valid_to__gt=now
+    )
+    for pk in list(rows.values_list("pk", flat=True)):
+        CareRelation.objects.filter(pk=pk).update(ended_at=now)
+        raise_patient_epoch(patient_id)
+        changes.append("relation", "", {"row": pk})
 
 
 def _choose(
