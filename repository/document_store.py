@@ -26,6 +26,8 @@ from repository.objects.selection import open_store
 log = logging.getLogger(__name__)
 
 DOCUMENTS_PREFIX = "documents/"
+MAX_PARSED_BYTES = 64 << 20
+"""How large a document may be that somebody wants to look into."""
 ROW_WITHIN = timedelta(hours=12)
 """How old an object may be when its row is written: half of the time after which the sweep takes it."""
 
@@ -180,6 +182,12 @@ def _read(row: StoredDocument) -> Iterator[bytes]:
             yield block
             if at == row.size:
                 return
+
+
+def read_object(key: str) -> bytes:
+    """Return the bytes of content that is nobody's document yet, to look into it; the caller bounds its size."""
+    with open_store().open(key) as reader:
+        return reader.read_at(0, reader.size_bytes)
 
 
 def _new_key() -> str:
