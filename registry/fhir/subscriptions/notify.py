@@ -6,7 +6,7 @@ same twice.
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,9 +17,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from access import audit
-from access.actor import Actor
 from access.database import run_write
 from access.secrets import UnreadableSecret, unseal
+from registry.document_visibility import visible_documents
+from registry.fhir.documents.list_rows import make_lists, select_lists
+from registry.fhir.documents.rows import make_document_references
 from registry.fhir.formats import Format, write_resource
 from registry.fhir.structure import Resource
 from registry.fhir.subscriptions.channel import Message, post
@@ -31,7 +33,8 @@ from registry.fhir.subscriptions.events import (
     subscriber_of,
 )
 from registry.fhir.subscriptions.form import make_notification
-from registry.models import DocumentEntry, FhirNotification, FhirSubscription
+from registry.fhir.subscriptions.topics import BY_URL
+from registry.models import FhirNotification, FhirSubscription, SubmissionSet
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +42,6 @@ LEASE = timedelta(seconds=60)
 AT_ONCE, MOST_EVENTS = 16, 20
 FIRST_S, LAST_S = 2.0, 1800.0
 ERROR_AFTER = 3
-Publish = Callable[[str, Actor, Sequence[DocumentEntry]], list[Resource]]
-"""Makes whole DocumentReferences for a subscriber, below a base address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ class Parcel:
     message: Message | None
 
 
-def notify_subscribers(publish: Publish | None = None) -> int:
+def notify_subscribers() -> int:
     """Plan and send what is due; returns how many notifications were taken. It may run twice at the same time."""
     end_overdue()
     plan_notifications()
-    parcels = [parcel for row in _due() if (parcel := _claim(row, publish)) is not None]
+    parcels = [parcel for row in _due() if (parcel := _claim(row)) is not None]
     if not parcels:
         return 0
     taken = 0
@@ -86,7 +87,7 @@ def _due() -> list[FhirSubscription]:
     return list(told.filter(pk__in=keys).order_by("pk"))
 
 
-def _claim(row: FhirSubscription, publish: Publish | None) -> Parcel | None:
+def _claim(row: FhirSubscription) -> Parcel | None:
     """Take what is due of a subscription, in order: the first of it is the lock."""
     now = timezone.now()
     waiting = list(row.notifications.filter(sent_at__isnull=True).order_by("number")[:MOST_EVENTS])
@@ -104,7 +105,7 @@ def _claim(row: FhirSubscription, publish: Publish | None) -> Parcel | None:
     told = [event for event in events if event.focus]
     if not told:  # what they were about may not be seen any more
         return Parcel(row, first.kind, events, None)
-    resources = _whole(row, told, publish) if row.content == "full-resource" else []
+    resources = _whole(row, told) if row.content == "full-resource" else []
     return Parcel(row, first.kind, events, _write(row, make_notification(row, first.kind, told, resources)))
 
 
@@ -125,12 +126,17 @@ def _as_permitted(row: FhirSubscription, event: FhirNotification) -> FhirNotific
     return event
 
 
-def _whole(
-    row: FhirSubscription, events: Sequence[FhirNotification], publish: Publish | None
-) -> list[Resource]:
+def _whole(row: FhirSubscription, events: Sequence[FhirNotification]) -> list[Resource]:
+    """Return what events are about as the subscriber finds it at our own door."""
     actor = subscriber_of(row)
-    entries = [entry for event in events for entry in entries_of(event.focus)]
-    return publish(row.base, actor, entries) if publish is not None and actor is not None else []
+    if actor is None:
+        return []
+    focuses = [event.focus for event in events]
+    if BY_URL[row.topic].resource == "List":
+        uuids = [f"urn:uuid:{focus.partition('/')[2]}" for focus in focuses]
+        return make_lists(select_lists(actor, list(SubmissionSet.objects.filter(entry_uuid__in=uuids))))
+    entries = visible_documents(actor, [entry for focus in focuses for entry in entries_of(focus)])
+    return make_document_references(row.base, actor, entries)
 
 
 def _write(row: FhirSubscription, bundle: Resource) -> Message:

@@ -13,7 +13,7 @@ from registry import changes
 from registry.fhir.subscriptions import channel
 from registry.fhir.subscriptions.notify import notify_subscribers
 from registry.fhir.subscriptions.topics import DSUBM
-from registry.models import DocumentCode, FhirNotification, FhirSubscription, SubmissionSet
+from registry.models import Association, DocumentCode, FhirNotification, FhirSubscription, SubmissionSet
 from tests.registry.factories import make_department, make_study, make_uid
 from tests.registry.fhir.oracle import check_resource, read_xml
 from tests.registry.fhir.test_imaging_study import NUMBER, SYSTEM, ids_of, make_known
@@ -237,26 +237,28 @@ def test_as_little_is_told_as_was_asked_for(department, subscribe, hook, content
     assert len(hook.bundles[1]["entry"]) == (2 if content == "id-only" else 1)
 
 
-def test_whole_resources_where_they_are_wanted(department, subscribe, hook):
+def test_whole_resources_where_they_are_wanted(ask, department, subscribe, hook):
     study = make_known(department)
     subscribe(content="full-resource")
+    subscribe(topic="SubmissionSet-MultiPatient", criteria="", content="full-resource")
     notify_subscribers()
     entry = register(study)
-
-    def publish(base, actor, entries):
-        return [
-            {
-                "resourceType": "DocumentReference",
-                "id": one.entry_uuid.removeprefix("urn:uuid:"),
-                "status": "current",
-                "content": [{"attachment": {"contentType": one.mime_type}}],
-            }
-            for one in entries
-        ]
-
-    notify_subscribers(publish)
-    check_resource(hook.bundles[1])
-    assert hook.bundles[1]["entry"][1]["resource"]["id"] == focus_of(entry).partition("/")[2]
+    submission = entry.submission_set
+    Association.objects.create(
+        entry_uuid=f"urn:uuid:{make_uid()}",
+        kind="HasMember",
+        source_uuid=submission.entry_uuid,
+        target_uuid=entry.entry_uuid,
+        submission_set=submission,
+    )
+    notify_subscribers()
+    told = {}
+    for bundle in hook.bundles[2:]:
+        check_resource(bundle)
+        told[bundle["entry"][1]["resource"]["resourceType"]] = bundle["entry"][1]["resource"]
+    assert told["DocumentReference"] == ask(focus_of(entry)).json()
+    assert told["List"] == ask(f"List/{told['List']['id']}").json()
+    assert told["List"]["entry"] == [{"item": {"reference": focus_of(entry)}}]
 
 
 def test_rights_are_those_of_the_moment(department, subscribe, hook, token_of):
