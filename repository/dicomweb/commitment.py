@@ -13,8 +13,8 @@ from registry.wire.dicom_xml import dicom_json_of_xml
 from registry.wire.media_types import Choice, negotiate, parse_media_type
 from registry.wire.multipart_related import MultipartReader, boundary_of
 from registry.wire.request_body import RequestBody, TruncatedBody
-from repository.commitment import CommitmentResult, find_commitment, request_commitment
 from repository.admission import admitted_upload
+from repository.commitment import CommitmentResult, find_commitment, request_commitment
 from repository.dicomweb.commitment_module import (
     InvalidCommitmentRequest,
     build_response,

@@ -25,11 +25,11 @@ from registry.wire.dicom_xml import MalformedDicomXml
 from registry.wire.media_types import MalformedAccept, MalformedMediaType, NotAcceptable
 from registry.wire.multipart_related import MalformedMultipart, MissingBoundary
 from registry.wire.request_body import BodyTooLarge, InvalidContentLength, TruncatedBody
+from repository.admission import AllPlacesTaken, ShareUsedUp
 from repository.clinical_document import UnreadableDocument
 from repository.commitment import DuplicateTransaction, TooManyRequests, UnknownTransaction
 from repository.decode import UndecodableFrame
 from repository.dicomweb import capabilities
-from repository.admission import AllPlacesTaken, ShareUsedUp
 from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
 from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
