@@ -5,10 +5,13 @@ national number is one number however it is written: 10 or 12 digits, hyphen, pl
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
+from typing import Any
+
+from django.db.models import F
 
 from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
 from access.rows import add, insert
@@ -156,6 +159,64 @@ def find_or_create_patient(number: PatientNumber, demographics: Demographics) ->
         return patient
     patient.delete()  # somebody else made both meanwhile
     return PatientIdentifier.objects.get(value=number.value, issuer=number.issuer).patient
+
+
+def feed_patient(
+    number: PatientNumber,
+    demographics: Demographics,
+    others: Iterable[PatientNumber] = (),
+    *,
+    postal_code: str | None = None,
+    deceased_at: datetime | None = None,
+) -> Patient:
+    """Make a patient known under a number, or bring what is known up to date; call it in a transaction.
+
+    What the source leaves empty stays as it is, and so does everything where the number was subsumed by a merge.
+    Of `others` those that nobody has become the patient's; one that somebody else has is left to a merge.
+
+    Standard: IHE ITI TF-2 3.8 (A01, A04, A05, A08), PIXm ITI-104
+    """
+    patient = find_or_create_patient(number, demographics)
+    rows = PatientIdentifier.objects.filter(value=number.value, issuer=number.issuer)
+    if rows.filter(subsumed_at__isnull=False).exists():
+        return patient
+    told: dict[str, Any] = {key: value for key in _TOLD if (value := getattr(demographics, key))}
+    if "patient_name" in told:
+        told["patient_name_folded"] = fold_name(demographics.patient_name)
+    if postal_code is not None:
+        told["postal_code"] = postal_code[:16]
+    if deceased_at is not None:
+        told["deceased_at"] = deceased_at
+    for column, value in told.items():
+        setattr(patient, column, value)
+    if told:
+        patient.save(update_fields=list(told))
+    for other in others:
+        if other.value:
+            columns = {"value": other.value, "issuer": other.issuer, "is_national": other.is_national}
+            add(PatientIdentifier, unless_known=True, patient_id=patient.pk, **columns)
+    Patient.objects.filter(pk=patient.pk).update(access_epoch=F("access_epoch") + 1)  # whose record it is
+    return patient
+
+
+_TOLD = ("patient_name", "patient_birth_date", "patient_sex")
+
+
+def read_cx(text: str) -> PatientNumber | None:
+    """Read `value^^^&OID&ISO`, or with a namespace before the OID; None if it names no number under an OID.
+
+    Standard: IHE ITI TF-3 table 4.2.3.1.7-2 (CX)
+    """
+    parts = text.split("^")
+    authority = parts[3].split("&") if len(parts) > 3 else []
+    if not parts[0].strip() or len(authority) < 2 or not is_oid(authority[1]):
+        return None
+    return decide_issuer(parts[0], authority[1], ())
+
+
+def write_cx(value: str, issuer: str) -> str:
+    """Write a number as CX. Standard: IHE ITI TF-3 table 4.2.3.1.7-2"""
+    return f"{value}^^^&{issuer}&ISO"
 
 
 def find_patient(number: PatientNumber) -> Patient | None:

@@ -120,6 +120,11 @@ KINDS: dict[str, Kind] = {
     "relation_end": _RECORD_CHANGED,
     "choice": _RECORD_MADE,
     "reason_given": _RECORD_MADE,
+    "patient_feed": _RECORD_CHANGED,
+    "patient_merge": _RECORD_CHANGED,
+    "patient_link": _RECORD_CHANGED,
+    "patient_moved": _RECORD_CHANGED,
+    "patient_merge_undone": _RECORD_CHANGED,
 }
 """By the word in `AuditEvent.action`; what is not here is told by `kind_of`."""
 
