@@ -29,6 +29,7 @@ from repository.journal.duty import write_journal
 from repository.retrieve import StoredInstance, instances_to_send, stream_file
 from repository.scrub import RUN_EVERY, scrub
 from repository.sweep import sweep
+from repository.xds.publish import publish_due
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,9 @@ AUDIT_DUTIES = (
 """The access log waits for nobody else, and nobody for the repository it is sent to."""
 NOTIFY_DUTIES = (Duty("notify_subscribers", 1, notify_subscribers),)
 """Receivers of notifications may be silent for seconds: nothing else waits for them."""
-ALL_DUTIES = DUTIES + SLOW_DUTIES + AUDIT_DUTIES + NOTIFY_DUTIES
+PUBLISH_DUTIES = (Duty("publish_studies", 1, publish_due),)
+"""Manifests are there within seconds, and a large study's may take some: neither waits for the other."""
+ALL_DUTIES = DUTIES + SLOW_DUTIES + AUDIT_DUTIES + PUBLISH_DUTIES + NOTIFY_DUTIES
 
 
 def packs_source() -> Source[StoredInstance]:

@@ -13,6 +13,9 @@ from functools import lru_cache
 from registry.identity import is_oid
 from registry.manifest.model import Code, Identifier
 
+LOCAL_SCHEME = "99OID"
+"""The designator of schemes that have none: their UID stands beside."""
+
 _LONG_VRS = frozenset({"SQ", "UC", "UR", "UT"})
 _LONGEST_VALUE_BYTES = 0xFFFE
 _ITEM = struct.Struct("<HHI")
@@ -59,7 +62,9 @@ def write_code(code: Code) -> bytes:
 
     Standard: PS3.3 8.1
     """
-    scheme = write(0x00080102, "SH", code.scheme) if code.scheme else b""
+    scheme_uid = write(0x0008010C, "UI", code.scheme) if is_oid(code.scheme) else b""
+    designator = LOCAL_SCHEME if scheme_uid else code.scheme
+    scheme = write(0x00080102, "SH", designator) if designator else b""
     is_short = len(code.value) <= 16
     if code.value.startswith(("urn:", "http://", "https://")):
         value, is_short = write(0x00080120, "UR", code.value), False
@@ -68,7 +73,8 @@ def write_code(code: Code) -> bytes:
     else:
         value = write(0x00080119, "UC", code.value)
     meaning = write(0x00080104, "LO", code.meaning or code.value[:64])
-    return value + scheme + meaning if is_short else scheme + meaning + value
+    head = value + scheme + meaning if is_short else scheme + meaning
+    return head + scheme_uid + (b"" if is_short else value)
 
 
 def write_issuer(identifier: Identifier) -> tuple[bytes, ...]:

@@ -6,6 +6,7 @@ Standard: PS3.18 F.2
 from typing import Any
 
 from registry.fragments import NAME_GROUPS
+from registry.manifest.data_set import LOCAL_SCHEME
 from registry.manifest.model import Code, Identifier
 
 Json = dict[str, Any]
@@ -33,7 +34,10 @@ def items_of(attributes: Json, tag: str) -> list[Json]:
 def code_of(item: Json) -> Code:
     """Return the coded concept of an item; empty without a value."""
     value = text_of(item, "00080100") or text_of(item, "00080119") or text_of(item, "00080120")
-    return Code(value, text_of(item, "00080102"), text_of(item, "00080104"))
+    scheme = text_of(item, "00080102")
+    if scheme == LOCAL_SCHEME:
+        scheme = text_of(item, "0008010C")
+    return Code(value, scheme, text_of(item, "00080104"))
 
 
 def codes_of(attributes: Json, tag: str) -> tuple[Code, ...]:

@@ -14,7 +14,7 @@ from deploy.storage_figures import StorageFigures, describe, describe_damages, r
 from registry.models import Conflict
 from registry.rebuilt import REBUILT
 from repository.journal.duty import verify_journal
-from repository.models import Delivery
+from repository.models import Delivery, Publication
 
 LEAST_FREE_BYTES = 2 << 30
 
@@ -57,6 +57,7 @@ def _find_troubles(figures: StorageFigures, free_bytes: int) -> list[str]:
     waiting = Conflict.objects.filter(resolved_at__isnull=True)
     conflicts = waiting.exclude(kind=REBUILT).count()
     rebuilt = waiting.filter(kind=REBUILT).count()
+    unpublished = Publication.objects.exclude(error="").count()
     initial = User.objects.filter(password_is_initial=True, is_active=True).count()
     checks = (
         (
@@ -67,6 +68,7 @@ def _find_troubles(figures: StorageFigures, free_bytes: int) -> list[str]:
         (dead, f"{dead} deliveries are given up: see the distribution of their studies"),
         (conflicts, f"{conflicts} conflicts wait for a person"),
         (rebuilt, f"{rebuilt} rebuilt studies wait for an officer: manage.py confirm_rebuilt"),
+        (unpublished, f"{unpublished} studies could not be published: manage.py publish --all says why"),
         (initial, f"{initial} accounts have a printed password: the server stays on loopback"),
         (free_bytes < LEAST_FREE_BYTES, f"only {free_bytes / 2**30:.1f} GiB free"),
     )
