@@ -8,6 +8,7 @@ from fhirclient.models.imagingstudy import ImagingStudy
 
 from access.models import AuditEvent
 from registry.fhir.resources import imaging_study
+from registry.harmonise.duty import harmonise_studies
 from registry.identity import PERSONNUMMER_OID
 from registry.models import PatientIdentifier
 from tests.registry.factories import make_department, make_series, make_study, make_uid
@@ -244,3 +245,25 @@ def test_a_fhir_client_searches_pages_and_reads(live_server, department, token_o
     read = ImagingStudy.read(found[0].id, fhir.server)
     assert read.series[0].modality.code == "CT"
     assert read.subject.reference.startswith("Patient/")
+
+
+def test_harmonised_values_are_codes_beside_the_words_of_the_source(ask, department):
+    study = make_known(
+        department,
+        modalities=("CT",),
+        study_description="Pulm",
+        series_values={"body_part_examined": "THX"},
+    )
+    assert "procedureCode" not in ask(f"ImagingStudy/{study.study_instance_uid}").json()
+    harmonise_studies()
+    resource = ask(f"ImagingStudy/{study.study_instance_uid}").json()
+    [procedure] = resource["procedureCode"]
+    assert procedure["coding"] == [
+        {"system": "urn:oid:1.2.752.999.5000.20", "code": "CT-CHEST", "display": "DT thorax"}
+    ]
+    assert resource["series"][0]["bodySite"] == {
+        "system": "http://snomed.info/sct",
+        "code": "67734004",
+        "display": "THX",
+    }
+    assert resource["description"] == "Pulm"
