@@ -7,18 +7,23 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from access.database import write_transaction
+from access.database import run_write, write_transaction
 from access.models import ApiClient, AuditEvent
 from registry import changes
+from registry.documents import register as take_in
+from registry.fhir.identifiers import system_of
 from registry.fhir.subscriptions import channel
 from registry.fhir.subscriptions.notify import notify_subscribers
 from registry.fhir.subscriptions.topics import DSUBM
 from registry.models import Association, DocumentCode, FhirNotification, FhirSubscription, SubmissionSet
+from registry.submission import Origin
 from tests.registry.factories import make_department, make_study, make_uid
 from tests.registry.fhir.oracle import check_resource, read_xml
 from tests.registry.fhir.test_imaging_study import NUMBER, SYSTEM, ids_of, make_known
 from tests.registry.test_document_visibility import make_entry
 from tests.support.hook import run_hook
+from tests.support.submissions import make_entry as make_draft
+from tests.support.submissions import make_patient, make_submission
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOPIC = f"{DSUBM}/SubscriptionTopic/DSUBm-SubscriptionTopic-"
@@ -460,3 +465,14 @@ def test_the_capability_statement_names_the_topics_the_operations_and_the_actors
         f"{DSUBM}/CapabilityStatement/IHE.DSUBm.ResourceNotificationBroker",
         "https://profiles.ihe.net/ITI/mCSD/CapabilityStatement/IHE.mCSD.Directory",
     } <= set(statement["instantiates"])
+
+
+def test_what_the_registry_takes_is_told(department, subscribe, hook):
+    patient = make_patient()
+    number = patient.identifiers.get()
+    subscribe(criteria=f"DocumentReference?patient.identifier={system_of(number.issuer)}|{number.value}")
+    notify_subscribers()
+    taken = run_write(lambda: take_in(make_submission(make_draft()), Origin(department.pk, "test")))
+    notify_subscribers()
+    uuid = taken.uuids["Document01"].removeprefix("urn:uuid:")
+    assert events_of(hook.bundles[1]) == [(1, f"DocumentReference/{uuid}")]
