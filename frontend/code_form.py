@@ -1,5 +1,6 @@
 """The form that says what a word of a source means."""
 
+import hashlib
 from typing import Any
 
 from django import forms
@@ -73,3 +74,8 @@ def name_kind(kind: str) -> str:
         "body_part": _("Body part"),
     }
     return names.get(kind, kind)
+
+
+def name_draft(draft: MappingDraft) -> str:
+    """Name what was looked at: only that is kept, and not what was chosen since."""
+    return hashlib.sha256(repr(draft).encode()).hexdigest()[:32]

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from access.actor import Actor
 from access.models import User
-from frontend.code_form import MappingForm, name_kind
+from frontend.code_form import MappingForm, name_draft, name_kind
 from frontend.page import portal_page
 from registry.affinity import affinity
 from registry.harmonise.coverage import read_coverage
@@ -47,7 +47,7 @@ def show_codes(request: HttpRequest, actor: Actor) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @portal_page
 def map_word(request: HttpRequest, actor: Actor, pk: int) -> HttpResponseBase:
-    """Show what a word could mean; posted, what that would change; and when that was seen, keep it."""
+    """Show what a word could mean; posted, what that would change; and when just that was seen, keep it."""
     base = _base(request, actor, "codes")
     word = UnmappedWord.objects.select_related("department__unit").filter(pk=pk).first()
     if word is None:
@@ -56,10 +56,11 @@ def map_word(request: HttpRequest, actor: Actor, pk: int) -> HttpResponseBase:
     context: dict[str, Any] = base | {"word": word, "kind": name_kind(word.kind), "form": form}
     if request.method == "POST" and form.is_valid():
         draft = form.make_draft(word)
-        if request.POST.get("step") == "apply":
+        seen = name_draft(draft)
+        if request.POST.get("step") == "apply" and request.POST.get("seen") == seen:
             apply_mapping(actor, draft, door="portal")
             return redirect(f"{reverse('codes')}?done=1")
-        context["preview"] = preview(draft)
+        context |= {"preview": preview(draft), "seen": seen}
     return render(request, "frontend/administration/map_word.html", context)
 
 

@@ -1,5 +1,7 @@
 """Who maps codes sees the words that wait, looks at what a mapping changes, and keeps it; others do not come in."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -49,7 +51,12 @@ def test_a_word_is_looked_at_and_then_mapped(mapper, word):
     assert "1 of 1 past studies" in seen
     assert "CT chest" in seen
     assert not CodeMapping.objects.exists()
-    assert mapper.post(address, {"procedure_code": "CT-CHEST", "step": "apply"}).status_code == 302
+    token = re.search(r'name="seen" value="(\w+)"', seen)[1]
+    other = {"procedure_code": "CT-HEAD", "step": "apply", "seen": token}
+    assert "CT head" in mapper.post(address, other).content.decode(), "what was not looked at is shown first"
+    assert not CodeMapping.objects.exists()
+    kept = mapper.post(address, {"procedure_code": "CT-CHEST", "step": "apply", "seen": token})
+    assert kept.status_code == 302
     harmonise_studies()
     assert Harmonised.objects.get(study=study).procedure_code == "CT-CHEST"
     assert "Protokoll 7" not in mapper.get(CODES).content.decode()
