@@ -5,6 +5,7 @@ Standard: IHE ITI TF-2 3.41, IHE RAD TF-2 4.68
 
 from collections.abc import Callable
 
+from access import audit
 from registry.ihe.faults import sender_fault
 from registry.ihe.mtom import Attachment
 from registry.ihe.views import Call
@@ -28,6 +29,8 @@ def provide_and_register(call: Call, read_submission: Callable[[Element], Submis
         contents = _read_contents(call)
         registered = provide(read_submission(metadata), contents, call.actor, door=DOOR)
     except SubmissionRefused as refused:
+        codes = sorted({error.code for error in refused.errors})
+        audit.record(call.actor, "store", outcome="refused", door=DOOR, detail={"errors": codes})
         return make_registry_response(FAILURE, refused.errors)
     return make_registry_response(SUCCESS, registered.warnings)
 

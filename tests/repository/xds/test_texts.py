@@ -1,0 +1,66 @@
+"""Reports and requests as documents about their study."""
+
+import pytest
+from django.utils import timezone
+
+from registry.models import Association, DocumentEntry, Order, Report, ReportVersion
+from registry.models.document import APPROVED, DEPRECATED
+from repository.xds.publish import publish_due
+from tests.repository.xds.test_publish import body_of, make_known_study, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def add_version(report, number, status, text):
+    return ReportVersion.objects.create(
+        report=report, number=number, status=status, text=text, author="Rut Ray", authored_at=timezone.now()
+    )
+
+
+def test_versions_of_a_report_replace_or_append():
+    study = make_known_study()
+    report = Report.objects.create(patient=study.person, filler_number="R1", title="DT buk")
+    report.studies.add(study)
+    add_version(report, 1, "final", "Inga förändringar.")
+    tell("report_version", study)
+    publish_due()
+    publish_due()
+    [first] = DocumentEntry.objects.filter(maker="report")
+    assert body_of(first).decode() == "Inga förändringar."
+    assert (first.study, first.class_code["code"]) == (study, "REPORTS")
+    add_version(report, 2, "addendum", "Tillägg.")
+    tell("report_version", study)
+    publish_due()
+    appended = DocumentEntry.objects.get(report_version__number=2)
+    assert Association.objects.filter(
+        kind="APND", source_uuid=appended.entry_uuid, target_uuid=first.entry_uuid
+    ).exists()
+    add_version(report, 3, "corrected", "En förändring.")
+    tell("report_version", study)
+    publish_due()
+    corrected = DocumentEntry.objects.get(report_version__number=3)
+    assert Association.objects.filter(
+        kind="RPLC", source_uuid=corrected.entry_uuid, target_uuid=first.entry_uuid
+    ).exists()
+    statuses = dict(
+        DocumentEntry.objects.filter(maker="report").values_list("report_version__number", "status")
+    )
+    assert statuses == {1: DEPRECATED, 2: DEPRECATED, 3: APPROVED}
+
+
+def test_a_request_is_a_document_that_follows_its_order():
+    study = make_known_study()
+    order = Order.objects.create(
+        patient=study.person, accession_number="A1", procedure_text="DT buk", question="Sten?"
+    )
+    order.studies.add(study)
+    tell("order_changed", study)
+    publish_due()
+    [first] = DocumentEntry.objects.filter(maker="request")
+    assert body_of(first).decode() == "DT buk\n\nSten?"
+    Order.objects.filter(pk=order.pk).update(question="Sten eller tumör?")
+    tell("order_changed", study)
+    publish_due()
+    publish_due()
+    assert DocumentEntry.objects.get(maker="request", status=APPROVED).order == order
+    assert DocumentEntry.objects.filter(maker="request").count() == 2
