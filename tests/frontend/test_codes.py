@@ -5,7 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from access.models import User
+from access.authentication import issue_token
+from access.models import ApiClient, User
 from registry.harmonise.duty import harmonise_studies
 from registry.models import CodeMapping, Harmonised, UnmappedWord
 from tests.registry.factories import make_study
@@ -87,3 +88,28 @@ def test_the_affinity_domain_is_shown(mapper):
     page = mapper.get(AFFINITY).content.decode()
     assert "urn:oid:1.2.752.999.5000.1" in page
     assert "Personnummer" in page
+
+
+def test_the_patient_page_names_the_procedure_and_filters_by_region(world, portal):
+    study = make_study(world.region.lund, modalities=("CT",), study_description="Pulm")
+    person = study.person
+    brain = make_study(world.region.lund, modalities=("MR",), study_description="MRT hjärna")
+    brain.person = person
+    brain.save()
+    harmonise_studies()
+    portal.cookies["django_language"] = "en"
+    address = f"/patients/{person.pk}/"
+    page = portal.get(address).content.decode()
+    assert "CT chest" in page
+    assert "region=67734004" in page
+    head = portal.get(address, {"region": "774007"}).content.decode()
+    assert "MRT hjärna" in head
+    assert "Pulm" not in head
+
+
+def test_coverage_is_a_metric(world, word):
+    token = issue_token(ApiClient.objects.create(name="monitor", department=world.region.lund)).text
+    body = Client().get("/metrics", headers={"authorization": f"Bearer {token}"}).content.decode()
+    source = f'{{source="{world.region.lund.hsa_id}"}}'
+    assert f"samsyn_unmapped_words{source} 1\n" in body
+    assert f"samsyn_harmonised_studies{source} " in body
