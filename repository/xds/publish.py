@@ -39,6 +39,7 @@ from registry.submission import (
 from repository.document_store import StoredContent, discard, keep, store_bytes
 from repository.models import Publication
 from repository.xds.manifests import draft_entry, make_manifests
+from repository.xds.texts import publish_texts
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,14 @@ LONGEST_WAIT_S = 3600
 MAKERS = ("fhir", "mado", "kos")
 """In the order in which the former ones are replaced: what a document was transformed into goes before it."""
 KINDS = frozenset(
-    ("study_quiet", "instances_removed", "instances_restored", "patient_merged", "order_changed")
+    (
+        "study_quiet",
+        "instances_removed",
+        "instances_restored",
+        "patient_merged",
+        "order_changed",
+        "report_version",
+    )
 )
 
 
@@ -100,8 +108,9 @@ def publish_study(study_instance_uid: str) -> bool:
         raise Unpublishable("the patient has no number under an issuer")
     confidentiality = _confidentiality_of(study)
     digest = _digest(content, patient_id, confidentiality)
+    texts = publish_texts(study, patient_id, confidentiality)
     if digest == row.digest:
-        return False
+        return bool(texts)
     made = make_manifests(content, timezone.now(), settings.MADO_CODES)
     drafts, stored = [], []
     try:
