@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/v1/", include("deploy.api.urls")),
     path("fhir/", include(make_urls(DOORS))),
     path("fhir", unknown),
+    path("ihe/", include("registry.ihe.urls")),
     path("ihe/", include("repository.xds.urls")),
     path("accounts/", include("deploy.account_urls")),
     path("admin/", admin.site.urls),
