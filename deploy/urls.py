@@ -5,10 +5,12 @@ from django.urls import include, path
 
 from deploy import conflicts, health
 from registry.fhir.doors import DOORS
-from registry.fhir.urls import make_urls, unknown
+from registry.fhir.urls import make_urls
 from repository.dicomweb import wado_uri
 from repository.dicomweb.status import dicomweb_view
 from repository.dicomweb.urls import base
+from repository.fhir.urls import base as fhir_base
+from repository.fhir.urls import document_urls, with_documents
 
 urlpatterns = [
     path("dicom-web/", include("repository.dicomweb.urls")),
@@ -17,9 +19,9 @@ urlpatterns = [
     path("api/v1/conflicts", dicomweb_view(GET=conflicts.show_conflicts)),
     path("api/v1/conflicts/<str:key>", dicomweb_view(GET=conflicts.show_conflict)),
     path("api/v1/", include("deploy.api.urls")),
-    path("fhir/", include(make_urls(DOORS))),
-    path("fhir", unknown),
-    path("ihe/", include("registry.ihe.urls")),
+    path("fhir/", include(document_urls)),
+    path("fhir/", include(make_urls(with_documents(DOORS)))),
+    path("fhir", fhir_base),
     path("ihe/", include("repository.xds.urls")),
     path("accounts/", include("deploy.account_urls")),
     path("admin/", admin.site.urls),

@@ -44,7 +44,7 @@ def ask(client: Client, department: Department, token_of) -> Ask:
             sent["Authorization"] = f"Bearer {token}"
         content_type = sent.pop("Content-Type", "application/fhir+json")
         answer = client.generic(method, f"/fhir/{path}", body, content_type, headers=sent)
-        if answer.content and "json" in answer.headers["Content-Type"]:
+        if not answer.streaming and answer.content and "json" in answer.headers["Content-Type"]:
             check_resource(answer.json())
         return answer
 
