@@ -61,6 +61,8 @@ class ResourceDoor:
     ----------
     read_version, history
         One version of a resource by its number, and all that may be read, newest first.
+    update_where
+        A conditional update: by the parameters of the address; also says whether the resource is new.
     sorts : tuple of str
         The values that `_sort` takes.
     includes, reverse_includes : tuple of str
@@ -80,6 +82,7 @@ class ResourceDoor:
     create: Callable[[Asked, Resource], Resource] | None = None
     update: Callable[[Asked, str, Resource], Resource] | None = None
     delete: Callable[[Asked, str], None] | None = None
+    update_where: Callable[[Asked, Sequence[tuple[str, str]], Resource], tuple[Resource, bool]] | None = None
     read_version: Callable[[Asked, str, str], Resource] | None = None
     history: Callable[[Asked, str], tuple[Resource, ...]] | None = None
     operations: tuple[Operation, ...] = ()

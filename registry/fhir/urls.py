@@ -31,6 +31,8 @@ def _make_routes(door: ResourceDoor) -> list[URLPattern]:
         of_type["GET"] = views.search_by_address(door)
     if door.create:
         of_type["POST"] = views.create(door)
+    if door.update_where:
+        of_type["PUT"] = views.update_where(door)
     if door.read:
         of_instance["GET"] = views.read_one(door)
     if door.update:

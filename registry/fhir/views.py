@@ -226,6 +226,21 @@ def update(door: ResourceDoor) -> Handler:
     return handle
 
 
+def update_where(door: ResourceDoor) -> Handler:
+    """Make the handler of a conditional update. Standard: FHIR R4 http.html#cond-update"""
+
+    def handle(request: HttpRequest, asked: Asked) -> Answer:
+        if door.update_where is None:
+            raise ImpossibleInteraction(f"{door.type} is not updated by a condition here")
+        pairs = _decode(request.META.get("QUERY_STRING", ""))
+        kept, is_new = door.update_where(asked, pairs, _read_sent(request, door))
+        location = ("Location", f"{asked.base}/{door.type}/{kept['id']}")
+        headers = (*_headers_of(kept), location)
+        return Answer(_as_preferred(request, kept), 201 if is_new else 200, headers)
+
+    return handle
+
+
 def _search(door: ResourceDoor, asked: Asked, pairs: list[tuple[str, str]]) -> Answer:
     if door.search is None:
         raise ImpossibleInteraction(f"{door.type} is not searched here")

@@ -1,12 +1,21 @@
-"""Patient: read of those of whom the actor may see a study, so that references lead somewhere."""
+"""Patient: those of whom the actor may see a study; found (ITI-78), cross-referenced (ITI-83) and fed (ITI-104)."""
 
-from registry.fhir.dates import date_of
-from registry.fhir.door import Asked, ResourceDoor
+from collections.abc import Sequence
+
+from access import audit
+from access.database import write_transaction
+from registry.fhir.dates import date_of, instant
+from registry.fhir.door import Asked, Found, ResourceDoor
 from registry.fhir.errors import Forbidden, UnknownResource
 from registry.fhir.identifiers import identifier_of
+from registry.fhir.parameters import Query
+from registry.fhir.patient_feed import take_patient
+from registry.fhir.pdqm import PARAMETERS, find_patients
+from registry.fhir.pixm import ERRORS, IHE_PIX
 from registry.fhir.structure import Resource
+from registry.fhir.visible_patients import visible_patients
+from registry.merges import current_patient_id
 from registry.models import Patient
-from registry.visibility import visible_studies
 
 _GENDERS = {"M": "male", "F": "female", "O": "other"}
 _NAME_PARTS = ("family", "given", "given", "prefix", "suffix")
@@ -24,15 +33,42 @@ def read_patient(asked: Asked, key: str) -> Resource:
         raise Forbidden(f"{asked.actor.subject} may not read")
     if not (key.isascii() and key.isdigit() and len(key) <= 18):
         raise UnknownResource("no such Patient")
-    if not visible_studies(asked.actor).filter(person=int(key)).exists():
+    target = current_patient_id(int(key))
+    if not visible_patients(asked.actor).filter(pk=target).exists():
         raise UnknownResource("no such Patient")
     return make_patient(Patient.objects.prefetch_related("identifiers").get(pk=int(key)))
 
 
+def search_patients(asked: Asked, query: Query) -> Found:
+    """Find patients by number or by what is known of them."""
+    rows = find_patients(asked, query)
+    page = rows[: query.count]
+    with write_transaction():
+        audit.record(
+            asked.actor,
+            "search",
+            door="fhir",
+            patient_id=page[0].pk if len(rows) == 1 else None,
+            detail={"transaction": "ITI-78", "found": len(page)},
+        )
+    position: tuple[str | int, ...] = (page[-1].pk,) if len(rows) > query.count else ()
+    return Found(tuple(make_patient(row) for row in page), position)
+
+
+def feed(asked: Asked, pairs: Sequence[tuple[str, str]], sent: Resource) -> tuple[Resource, bool]:
+    """Take a fed patient; returns the resource as it is now, and whether it is new."""
+    patient, is_new = take_patient(asked, pairs, sent)
+    return make_patient(patient), is_new
+
+
 def make_patient(patient: Patient) -> Resource:
     """Make the resource of a patient."""
-    resource: Resource = {"resourceType": "Patient", "id": str(patient.pk)}
-    identifiers = [identifier_of(row.issuer, row.value) for row in patient.identifiers.all()]
+    is_active = patient.merged_into_id is None
+    resource: Resource = {"resourceType": "Patient", "id": str(patient.pk), "active": is_active}
+    identifiers = [
+        identifier_of(row.issuer, row.value) | ({"use": "old"} if row.subsumed_at else {})
+        for row in patient.identifiers.all()
+    ]
     name = _make_name(patient.patient_name)
     birth_date = date_of(patient.patient_birth_date)
     if identifiers:
@@ -43,6 +79,13 @@ def make_patient(patient: Patient) -> Resource:
         resource["gender"] = _GENDERS.get(patient.patient_sex, "unknown")
     if birth_date:
         resource["birthDate"] = birth_date
+    if patient.postal_code:
+        resource["address"] = [{"postalCode": patient.postal_code}]
+    if patient.deceased_at:
+        resource["deceasedDateTime"] = instant(patient.deceased_at)
+    if not is_active:
+        other = {"reference": f"Patient/{patient.merged_into_id}"}
+        resource["link"] = [{"other": other, "type": "replaced-by"}]
     return resource
 
 
@@ -64,6 +107,15 @@ def _make_name(text: str) -> Resource:
 
 DOOR = ResourceDoor(
     type="Patient",
-    documentation="Read of the patients of whom the caller may see a study.",
+    documentation="The patients of whom the caller may see a study; a region-wide system finds all.",
     read=read_patient,
+    search=search_patients,
+    update_where=feed,
+    operations=(IHE_PIX,),
+    parameters=PARAMETERS,
+    errors=ERRORS,
+    statements=(
+        "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
+        "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.Supplier",
+    ),
 )

@@ -1,0 +1,154 @@
+"""The feed of patients: a conditional update makes one known, brings it up to date, or merges it into another.
+
+Standard: IHE ITI PIXm 3.0, ITI-104
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+from access import audit
+from access.database import write_transaction
+from registry.fhir.door import Asked
+from registry.fhir.errors import Forbidden, InvalidParameter, UnheldContent
+from registry.fhir.identifiers import numbers_of
+from registry.fhir.structure import Resource
+from registry.fhir.values import Token, read_token
+from registry.identity import Demographics, PatientNumber, feed_patient, find_patient
+from registry.merges import ImpossibleMerge, merge
+from registry.models import Patient, PatientIdentifier
+
+_SEXES = {"male": "M", "female": "F", "other": "O"}
+
+
+def take_patient(asked: Asked, pairs: Sequence[tuple[str, str]], sent: Resource) -> tuple[Patient, bool]:
+    """Take a Patient that a source sent under `identifier=system|value`; returns it, and whether it is new.
+
+    Raises
+    ------
+    Forbidden
+        The caller is no system that may store.
+    InvalidParameter, UnheldContent
+    """
+    if asked.actor.kind != "system" or not asked.actor.may("store"):
+        raise Forbidden(
+            f"{asked.actor.subject} may not feed patients: that needs a system with the scope store"
+        )
+    number = _read_condition(pairs)
+    others = [one for item in sent.get("identifier", ()) if (one := _number_of(item)) is not None]
+    if number not in others:
+        raise InvalidParameter(
+            "the resource does not have the identifier of the address", "Patient.identifier"
+        )
+    replaced_by = [link for link in sent.get("link", ()) if link.get("type") == "replaced-by"]
+    with write_transaction():
+        known = find_patient(number)
+        if replaced_by:
+            patient = _merge(asked, number, sent, replaced_by)
+        elif sent.get("active") is False:
+            _refuse(
+                "a patient that is not active names who replaces it: link of type replaced-by", "Patient.link"
+            )
+        else:
+            patient = feed_patient(
+                number,
+                _demographics_of(sent),
+                [other for other in others if other != number],
+                postal_code=_postal_code_of(sent),
+                deceased_at=_deceased_at(sent),
+            )
+        audit.record(asked.actor, "patient_feed", door="fhir", patient_id=patient.pk)
+    return patient, known is None
+
+
+def _merge(asked: Asked, number: PatientNumber, sent: Resource, links: list[Resource]) -> Patient:
+    if sent.get("active") is not False or len(links) != 1:
+        _refuse(
+            "a patient that is replaced has active false and one link of type replaced-by", "Patient.link"
+        )
+    survivor = _survivor_of(asked, links[0].get("other", {}))
+    if survivor == number:
+        _refuse("a patient cannot be replaced by itself", "Patient.link.other")
+    try:
+        merge(survivor, number, source=asked.actor.subject)
+    except ImpossibleMerge as error:
+        raise UnheldContent(str(error), "Patient.link") from error
+    patient = find_patient(survivor)
+    if patient is None:
+        _refuse("nobody has the number of the survivor", "Patient.link.other")
+    return patient
+
+
+def _survivor_of(asked: Asked, other: Resource) -> PatientNumber:
+    """Return a number of the patient that a link names: by identifier, by condition, or by address."""
+    named = _number_of(other.get("identifier", {}))
+    if named is not None:
+        return named
+    reference = str(other.get("reference", "")).removeprefix(f"{asked.base}/")
+    address = urlsplit(reference)
+    if address.path == "Patient" and address.query:
+        return _read_condition(parse_qsl(address.query))
+    key = reference.removeprefix("Patient/")
+    row = None
+    if key.isascii() and key.isdigit() and len(key) <= 18:
+        rows = PatientIdentifier.objects.filter(patient=int(key), subsumed_at=None)
+        row = rows.order_by("-is_national", "pk").first()
+    if row is None:
+        _refuse(
+            "name the survivor by an identifier, or by the address of one who is known here",
+            "Patient.link.other",
+        )
+    return PatientNumber(row.value, row.issuer, row.is_national)
+
+
+def _read_condition(pairs: Sequence[tuple[str, str]]) -> PatientNumber:
+    texts = [text for name, text in pairs if name == "identifier"]
+    if len(texts) != 1 or any(name not in ("identifier", "_format", "_pretty") for name, _ in pairs):
+        raise InvalidParameter(
+            "a patient is fed under one identifier: Patient?identifier=system|value", "identifier"
+        )
+    token = read_token("identifier", texts[0])
+    numbers = numbers_of(token) if token.system and token.code else ()
+    if not numbers:
+        raise InvalidParameter(
+            "identifier is system|value, with a number that the system can have", "identifier"
+        )
+    return numbers[0]
+
+
+def _number_of(identifier: Resource) -> PatientNumber | None:
+    system, value = str(identifier.get("system", "")), str(identifier.get("value", "")).strip()
+    numbers = numbers_of(Token(system, value)) if system and value else ()
+    return numbers[0] if numbers else None
+
+
+def _demographics_of(sent: Resource) -> Demographics:
+    names = sent.get("name", [])
+    chosen: Resource = min(names, key=lambda name: name.get("use") not in ("official", None), default={})
+    family = str(chosen.get("family", "")).replace("^", " ")
+    given = " ".join(str(part).replace("^", " ") for part in chosen.get("given", ()) if part)
+    return Demographics(
+        patient_name=f"{family}^{given}".rstrip("^")[:324],
+        patient_birth_date=str(sent.get("birthDate", "")).replace("-", "")[:8],
+        patient_sex=_SEXES.get(str(sent.get("gender", "")), ""),
+    )
+
+
+def _postal_code_of(sent: Resource) -> str | None:
+    codes = [
+        str(one["postalCode"]).replace(" ", "") for one in sent.get("address", ()) if one.get("postalCode")
+    ]
+    return codes[0] if codes else None
+
+
+def _deceased_at(sent: Resource) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(sent.get("deceasedDateTime", "")))
+    except ValueError:  # a year or a month, or nothing
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _refuse(message: str, expression: str) -> NoReturn:
+    raise UnheldContent(message, expression)
