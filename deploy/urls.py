@@ -22,6 +22,7 @@ urlpatterns = [
     path("fhir/", include(document_urls)),
     path("fhir/", include(make_urls(with_documents(DOORS)))),
     path("fhir", fhir_base),
+    path("ihe/", include("registry.ihe.urls")),
     path("ihe/", include("repository.xds.urls")),
     path("accounts/", include("deploy.account_urls")),
     path("admin/", admin.site.urls),
