@@ -109,7 +109,7 @@ def test_inline_base64_is_taken_in_both_kinds():
 
 
 def test_a_root_that_is_not_the_first_part_is_found():
-    body, kind = make_package(
+    body, _kind = make_package(
         b"attached", {"root": make_envelope(ACTION, f"<d>{include('first')}</d>")}, root_id="first"
     )
     request = read(body, package_type("MIME_boundary", "root"))
