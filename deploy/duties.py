@@ -15,6 +15,7 @@ from access.duties import seal_log
 from access.expiry import remove_expired
 from registry.fhir.subscriptions.notify import notify_subscribers
 from registry.harmonise.duty import harmonise_studies
+from registry.linking import link_changes
 from registry.notices import mail_notices
 from registry.patient_labels import find_patient_labels
 from registry.review.samples import draw_due_reviews
@@ -60,6 +61,7 @@ DUTIES = (
 )
 SLOW_DUTIES = (
     Duty("harmonise_studies", 1, harmonise_studies),
+    Duty("link_studies", 1, link_changes),
     Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("settle_commitments", 2, settle_commitments),
     Duty("forget_commitments", 3600, forget_commitments),

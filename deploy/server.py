@@ -104,6 +104,11 @@ def start_duties() -> subprocess.Popen[bytes]:
     return _start([sys.executable, str(settings.PROJECT / "manage.py"), "run_duties"])
 
 
+def start_mllp(port: int) -> subprocess.Popen[bytes]:
+    """Start the process that takes HL7 v2, on this machine only: beyond it, `listen_mllp` wants to know of TLS."""
+    return _start([sys.executable, str(settings.PROJECT / "manage.py"), "listen_mllp", "--port", str(port)])
+
+
 def wait_until_ready(address: Address, web: subprocess.Popen[bytes], within_s: float = 30.0) -> None:
     """Return once the server answers.
 

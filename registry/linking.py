@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 READER = "linking"
 CHUNK = 100
-STUDY_CHANGES = frozenset({"store", "patient_merged", "study_moved"})
+STUDY_CHANGES = "store", "patient_"
+"""How the kinds of changes begin that make a study new, or another person's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def link_report(report: Report) -> list[Study]:
 
 
 def link_study(study: Study) -> None:
-    """Link a study to the orders and reports that name it."""
+    """Link a study to the orders and reports that name it, and to none that are another person's any more."""
+    _part(study)
     for awaited in _find_awaited(study):
         if awaited.order is not None:
             _add_order(awaited.order, study)
@@ -104,7 +106,11 @@ def _link_chunk(cursor: int, read: list[Change]) -> bool:
     moved = ChangeCursor.objects.filter(reader=READER, position=cursor).update(position=read[-1].position)
     if not moved:
         return False
-    uids = {row.study_instance_uid for row in read if row.kind in STUDY_CHANGES and row.study_instance_uid}
+    uids = {
+        row.study_instance_uid
+        for row in read
+        if row.kind.startswith(STUDY_CHANGES) and row.study_instance_uid
+    }
     for study in Study.objects.filter(study_instance_uid__in=sorted(uids)).order_by("pk"):
         link_study(study)
     for order in Order.objects.filter(pk__in=_keys(read, "order_changed", "order")).order_by("pk"):
@@ -116,6 +122,21 @@ def _link_chunk(cursor: int, read: list[Change]) -> bool:
 
 def _keys(read: Iterable[Change], kind: str, name: str) -> list[int]:
     return sorted({int(row.detail[name]) for row in read if row.kind == kind and name in row.detail})
+
+
+def _part(study: Study) -> None:
+    """Take back links that a merge had made right and its undoing made wrong."""
+    orders, reports = (
+        study.orders.exclude(patient=study.person_id),
+        study.reports.exclude(patient=study.person_id),
+    )
+    for order in orders:
+        study.orders.remove(order)
+        changes.append("order_changed", study.study_instance_uid, {"order": order.pk})
+    for report in reports:
+        study.reports.remove(report)
+        note_reports(study)
+        changes.append("report_version", study.study_instance_uid, {"report": report.pk})
 
 
 def _add_order(order: Order, study: Study) -> bool:

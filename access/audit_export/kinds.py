@@ -49,6 +49,7 @@ ACCESSED = Code("110103", "DICOM Instances Accessed")
 TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 STUDY_DELETED = Code("110105", "DICOM Study Deleted")
 EXPORT = Code("110106", "Export")
+ORDER_RECORD = Code("110109", "Order Record")
 PATIENT_RECORD = Code("110110", "Patient Record")
 QUERY = Code("110112", "Query")
 SECURITY_ALERT = Code("110113", "Security Alert")
@@ -120,6 +121,10 @@ KINDS: dict[str, Kind] = {
     "relation_end": _RECORD_CHANGED,
     "choice": _RECORD_MADE,
     "reason_given": _RECORD_MADE,
+    "patient_feed": _RECORD_CHANGED,
+    "order_feed": Kind(ORDER_RECORD, "U", "record"),
+    "report_feed": _RECORD_CHANGED,
+    "correction_acknowledge": _RECORD_CHANGED,
     "patient_feed": _RECORD_CHANGED,
     "patient_merge": _RECORD_CHANGED,
     "patient_link": _RECORD_CHANGED,

@@ -46,6 +46,13 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "relation_end": ("Avslutade en vårdrelation", "Ended a care relation"),
     "choice": ("Valde att läsa en annan enhets uppgifter", "Chose to read another unit's data"),
     "reason_given": ("Angav skäl för att läsa", "Gave a reason for reading"),
+    "patient_feed": ("Tog emot personuppgifter eller ett besök", "Received demographics or a visit"),
+    "order_feed": ("Tog emot en remiss", "Received an order"),
+    "report_feed": ("Tog emot ett utlåtande", "Received a report"),
+    "correction_acknowledge": (
+        "Kvitterade att ett läst utlåtande har rättats",
+        "Acknowledged that a report that was read has been corrected",
+    ),
 }
 """By the word in the log; another word is shown as it is."""
 

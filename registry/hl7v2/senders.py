@@ -27,6 +27,11 @@ class Sender:
     verifies_by_report: bool = True
 
     @property
+    def own_report_issuer(self) -> str:
+        """Whose the numbers of reports are that name no issuer: never of nobody, so that two sources never meet."""
+        return self.report_issuer or self.accession_issuer or self.department.hsa_id
+
+    @property
     def actor(self) -> Actor:
         """As the access log names it."""
         unit = self.department.unit

@@ -37,6 +37,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-duties", action="store_true", help="web only: another process does the duties"
         )
+        parser.add_argument(
+            "--mllp-port",
+            type=int,
+            metavar="PORT",
+            help="take HL7 v2 of known sources too, on this machine only",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, fill if empty, start, wait, stop."""
@@ -65,6 +71,8 @@ class Command(BaseCommand):
             archive = bind_demo_archive()
             if not options["no_duties"] and not settings.CELERY_BROKER_URL:  # with a broker, Celery does them
                 children.append(server.start_duties())
+            if options["mllp_port"] is not None:
+                children.append(server.start_mllp(options["mllp_port"]))
             if archive is not None:
                 archive.serve()
             self._greet(address)
