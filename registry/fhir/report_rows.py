@@ -10,6 +10,7 @@ from access import audit
 from access.actor import Actor
 from access.policy import Decision
 from registry.models import Report, ReportVersion
+from registry.report_readings import note_reading
 
 
 def newest_versions(reports: Sequence[Report]) -> dict[int, ReportVersion]:
@@ -19,7 +20,11 @@ def newest_versions(reports: Sequence[Report]) -> dict[int, ReportVersion]:
 
 
 def record_report_reading(actor: Actor, report: Report, version: ReportVersion, decision: Decision) -> None:
-    """Record that a version of a permitted report is read; call it before the first byte, in a transaction."""
+    """Record that a version of a permitted report is read; call it before the first byte, in a transaction.
+
+    Who has read it is told when it is corrected.
+    """
+    note_reading(actor, [version])
     study = next(iter(report.studies.all()), None)
     audit.record(
         actor,

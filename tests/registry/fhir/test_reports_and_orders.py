@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from access.models import AuditEvent
-from registry.models import Order, Report, ReportVersion
+from registry.models import Order, Report, ReportReading, ReportVersion
 from tests.registry.factories import make_department, make_share, make_uid
 from tests.registry.fhir.consent_rows import make_block
 from tests.registry.fhir.oracle import check_resource, read_xml
@@ -297,3 +297,13 @@ def test_what_the_patient_blocked_is_closed_by_fhir_too(ask, department, token_o
     assert [ask(path, token=reader).status_code for path in paths] == [200, 200]
     make_block(study.person, unit=department.unit)
     assert [ask(path, token=reader).status_code for path in paths] == [404, 404]
+
+
+def test_who_read_a_version_is_known_when_it_is_corrected(ask, department):
+    report = make_report(make_known(department), "preliminary", "final")
+    oldest = report.versions.get(number=1)
+    assert ask(f"DiagnosticReport/{report.pk}/_history/{oldest.pk}").status_code == 200
+    assert [row.version_id for row in ReportReading.objects.filter(department=department)] == [oldest.pk]
+    ask(f"DiagnosticReport/{report.pk}")
+    ask(f"DiagnosticReport/{report.pk}")
+    assert ReportReading.objects.count() == 2
