@@ -67,11 +67,15 @@ def draft_entries(entries: Sequence[DocumentEntry]) -> list[EntryDraft]:
             references=tuple(references[entry.pk]),
             authors=_authors(entry.authors),
             extra=_slots(entry.extra),
-            **{field: code_of(getattr(entry, field)) for field in _ENTRY_CODES},
-            **{field: getattr(entry, field) for field in _ENTRY_FIELDS},
+            **_columns(entry),
         )
         for entry in entries
     ]
+
+
+def _columns(entry: DocumentEntry) -> dict[str, Any]:
+    codes = {field: code_of(getattr(entry, field)) for field in _ENTRY_CODES}
+    return codes | {field: getattr(entry, field) for field in _ENTRY_FIELDS}
 
 
 def draft_sets(rows: Sequence[SubmissionSet]) -> list[SubmissionSetDraft]:
@@ -134,9 +138,8 @@ def code_of(value: Mapping[str, str]) -> Code | None:
 
 
 def _authors(rows: Iterable[Mapping[str, Any]]) -> tuple[Author, ...]:
-    return tuple(
-        Author(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}) for row in rows
-    )
+    lists = ("institutions", "roles", "specialties", "telecommunications")
+    return tuple(Author(row.get("person", ""), *(tuple(row.get(name, ())) for name in lists)) for row in rows)
 
 
 def _slots(extra: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:

@@ -22,7 +22,8 @@ from registry.submission import (
     SubmissionSetDraft,
 )
 
-Draft: TypeAlias = EntryDraft | SubmissionSetDraft | FolderDraft | AssociationDraft
+Held: TypeAlias = EntryDraft | SubmissionSetDraft | FolderDraft
+Draft: TypeAlias = Held | AssociationDraft
 Fault: TypeAlias = Callable[[str], str]
 
 METADATA = "XDSRegistryMetadataError"
@@ -131,8 +132,7 @@ def check_duplicates(submission: Submission) -> Iterator[RegistryError]:
 
     Standard: IHE ITI TF-3 table 4.2.4.1-2 (XDSRegistryDuplicateUniqueIdInMessage)
     """
-    held = [*submission.submission_sets, *submission.entries, *submission.folders]
-    counts = Counter(draft.unique_id for draft in held if draft.unique_id)
+    counts = Counter(draft.unique_id for draft in held_drafts(submission) if draft.unique_id)
     for unique_id, count in counts.items():
         if count > 1:
             yield RegistryError(
@@ -176,6 +176,11 @@ def all_drafts(submission: Submission) -> list[Draft]:
         *submission.folders,
         *submission.associations,
     ]
+
+
+def held_drafts(submission: Submission) -> list[Held]:
+    """Return all that has a patient and a unique id, the submission set first."""
+    return [*submission.submission_sets, *submission.entries, *submission.folders]
 
 
 def _check_attributes(submission: Submission, minimal: bool) -> Iterator[RegistryError]:
@@ -257,7 +262,8 @@ def _check_memberships(submission: Submission) -> Iterator[RegistryError]:
     ]
     targets = {link.target for link in members}
     entries = {entry.entry_uuid for entry in submission.entries}
-    for draft in (*submission.entries, *submission.folders):
+    drafts: list[EntryDraft | FolderDraft] = [*submission.entries, *submission.folders]
+    for draft in drafts:
         if draft.entry_uuid and draft.entry_uuid not in targets:
             yield _error(draft, "no HasMember association links the submission set to it")
     others = {draft.entry_uuid for draft in all_drafts(submission)} - entries

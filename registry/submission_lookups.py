@@ -22,6 +22,7 @@ from registry.submission_checks import (
     TARGET_IN_REGISTRY,
     all_drafts,
     codes_of,
+    held_drafts,
     name_draft,
     profile_name,
 )
@@ -59,11 +60,7 @@ class Known:
 
 def look_up(submission: Submission) -> Known:
     """Read what a submission is checked against, with its patients locked; call it in a transaction."""
-    texts = [
-        draft.patient_id
-        for draft in (*submission.submission_sets, *submission.entries, *submission.folders)
-        if not cx_fault(draft.patient_id)
-    ]
+    texts = [draft.patient_id for draft in held_drafts(submission) if not cx_fault(draft.patient_id)]
     lock_patients(find_patients(texts).values())
     uuids = {draft.entry_uuid for draft in all_drafts(submission)}
     for link in submission.associations:
@@ -97,7 +94,7 @@ def check_ids(submission: Submission, known: Known) -> Iterator[RegistryError]:
 def check_code_lists(submission: Submission) -> Iterator[RegistryError]:
     """Tell values that a closed list of the affinity domain does not have."""
     lists = affinity().code_lists
-    for draft in (*submission.submission_sets, *submission.entries, *submission.folders):
+    for draft in held_drafts(submission):
         for field, name in _CODE_LISTS.items():
             for code in codes_of(draft, field) if hasattr(draft, field) else ():
                 if code.code and code.scheme and not getattr(lists, name).takes(code.code, code.scheme):
@@ -117,14 +114,14 @@ def check_code_lists(submission: Submission) -> Iterator[RegistryError]:
 
 def check_patients(submission: Submission, known: Known) -> Iterator[RegistryError]:
     """Tell patients whom no feed made known, and objects that are another's than the submission set."""
-    held = [*submission.submission_sets, *submission.entries, *submission.folders]
+    held = held_drafts(submission)
     for text in dict.fromkeys(draft.patient_id for draft in held if not cx_fault(draft.patient_id)):
         if text not in known.patients:
             yield RegistryError("XDSUnknownPatientId", f"{text} is not known")
     if not submission.submission_sets:
         return
     expected = submission.submission_sets[0].patient_id
-    for draft in (*submission.entries, *submission.folders):
+    for draft in held:
         is_same = draft.patient_id == expected or _are_one(
             known.patients.get(draft.patient_id), known.patients.get(expected)
         )
@@ -152,7 +149,8 @@ def _are_one(one: int | None, other: int | None) -> bool:
 def check_unique_ids(submission: Submission) -> Iterator[RegistryError]:
     """Tell unique ids that are taken, and documents that are known with other bytes."""
     entry_ids = {entry.unique_id: entry for entry in submission.entries if entry.unique_id}
-    set_ids = {draft.unique_id for draft in (*submission.submission_sets, *submission.folders)} - {""}
+    set_ids = {draft.unique_id for draft in submission.submission_sets}
+    set_ids = (set_ids | {draft.unique_id for draft in submission.folders}) - {""}
     every = list(set_ids | set(entry_ids))
     sets = set(SubmissionSet.objects.filter(unique_id__in=every).values_list("unique_id", flat=True))
     sets |= set(Folder.objects.filter(unique_id__in=every).values_list("unique_id", flat=True))

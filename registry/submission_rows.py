@@ -254,8 +254,9 @@ def _find_study(draft: EntryDraft, patient_id: int) -> Study | None:
     """Return the study that a document says it is about, if it is the same patient's."""
     uids = [text.split("^")[0] for text in draft.references if _type_of(text) == STUDY_REFERENCE]
     wanted = [draft.study_instance_uid] if draft.study_instance_uid else uids
-    found = Study.objects.filter(study_instance_uid__in=wanted, person_id=patient_id) if wanted else []
-    return found[0] if len(wanted) == 1 and found else None
+    if len(wanted) != 1:
+        return None
+    return Study.objects.filter(study_instance_uid=wanted[0], person_id=patient_id).first()
 
 
 def _authors(authors: tuple[Author, ...]) -> list[dict[str, Any]]:

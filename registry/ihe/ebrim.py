@@ -102,7 +102,8 @@ class _Reader:
             comments=_text(item, "Description"),
             authors=self._authors(item, names.ENTRY_AUTHOR),
             extra=_extra(slots, {*names.ENTRY_SLOTS, *names.ENTRY_LIST_SLOTS}),
-            **{field: slots.get(slot, ()) for slot, field in names.ENTRY_LIST_SLOTS.items()},
+            source_patient_info=slots.get("sourcePatientInfo", ()),
+            references=slots.get(names.REFERENCE_IDS, ()),
             **self._codes(item, names.ENTRY_CODES),
             **self._identifiers(item, names.ENTRY_IDS),
             **values,
@@ -220,8 +221,8 @@ class _Reader:
                 found.append(Author(person=self._one(item, slots, "authorPerson"), **lists))
         return tuple(found)
 
-    def _identifiers(self, item: Element, schemes: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-        found = {}
+    def _identifiers(self, item: Element, schemes: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         for field, (scheme, name) in schemes.items():
             values = [
                 each.get("value", "").strip()

@@ -37,18 +37,19 @@ _TIMES = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a query found and the actor may see; `patient_id` is whose documents were asked for."""
+    """What a query found and the actor may see; `patient_id` is whose documents were asked for, 0 of nobody."""
 
     entries: list[DocumentEntry] = field(default_factory=list)
     sets: list[SubmissionSet] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
     links: list[Association] = field(default_factory=list)
-    patient_id: int | None = None
+    patient_id: int = 0
 
     @property
     def patients(self) -> set[int]:
         """Whose objects these are."""
-        return {row.patient_id for row in (*self.entries, *self.sets, *self.folders)}
+        rows: list[DocumentEntry | SubmissionSet | Folder] = [*self.entries, *self.sets, *self.folders]
+        return {row.patient_id for row in rows}
 
     @property
     def count(self) -> int:
@@ -121,7 +122,7 @@ def get_all(actor: Actor, asked: Parameters) -> Found:
     folders = Folder.objects.filter(patient_id=patient_id, status__in=asked.statuses("$XDSFolderStatus"))
     seen_sets = see_holders(actor, list(sets.order_by("pk")))
     seen_folders = see_holders(actor, list(folders.order_by("pk")))
-    uuids = {row.entry_uuid for row in (*entries, *seen_sets, *seen_folders)}
+    uuids = _uuids(entries, seen_sets, seen_folders)
     return Found(entries, seen_sets, seen_folders, _links_between(uuids), patient_id)
 
 
@@ -168,7 +169,7 @@ def get_submission_set_and_contents(actor: Actor, asked: Parameters) -> Found:
     members = _members(sets)
     entries = see_entries(actor, _by_contents(DocumentEntry.objects.filter(entry_uuid__in=members), asked))
     folders = see_holders(actor, list(Folder.objects.filter(entry_uuid__in=members).order_by("pk")))
-    uuids = {row.entry_uuid for row in (*entries, *folders, *sets)}
+    uuids = _uuids(entries, sets, folders)
     inner = [link for link in _links_between(uuids) if link.submission_set_id in {row.pk for row in sets}]
     every = uuids | {link.entry_uuid for link in inner}
     return Found(entries, sets, folders, _links_between(every) if sets else [])
@@ -180,7 +181,7 @@ def get_folder_and_contents(actor: Actor, asked: Parameters) -> Found:
     folders = see_holders(actor, list(_keyed(Folder.objects.all(), asked, _FOLDER_KEYS)))
     members = DocumentEntry.objects.filter(entry_uuid__in=_members(folders))
     entries = see_entries(actor, _by_contents(members, asked))
-    uuids = {row.entry_uuid for row in (*entries, *folders)}
+    uuids = _uuids(entries, (), folders)
     links = [link for link in _links_between(uuids) if link.kind == HAS_MEMBER]
     return Found(entries, folders=folders, links=links)
 
@@ -232,10 +233,10 @@ QUERIES: dict[str, Answer] = {
 }
 
 
-def _find_patient(asked: Parameters, name: str) -> int | None:
-    """Return whose objects are asked for; of nobody we know, nothing is found."""
+def _find_patient(asked: Parameters, name: str) -> int:
+    """Return whose objects are asked for; 0 is nobody, of whom nothing is found."""
     text = asked.needed(name)
-    return find_patients([text]).get(text)
+    return find_patients([text]).get(text, 0)
 
 
 def _narrow_entries(rows: QuerySet[DocumentEntry], asked: Parameters) -> QuerySet[DocumentEntry]:
@@ -295,6 +296,13 @@ def _require_one(asked: Parameters, keys: tuple[str, str]) -> None:
 
 def _pair(code: Mapping[str, str]) -> tuple[str, str]:
     return code.get("code", ""), code.get("scheme", "")
+
+
+def _uuids(
+    entries: Iterable[DocumentEntry], sets: Iterable[SubmissionSet], folders: Iterable[Folder]
+) -> set[str]:
+    found = {row.entry_uuid for row in entries} | {row.entry_uuid for row in sets}
+    return found | {row.entry_uuid for row in folders}
 
 
 def _lower(uuids: Iterable[str]) -> list[str]:

@@ -80,8 +80,12 @@ def _record(actor: Actor, name: str, found: Found) -> None:
 
 
 def _write_refs(found: Found) -> Iterator[Element]:
-    for row in (*found.entries, *found.sets, *found.folders, *found.links):
-        yield etree.Element(f"{{{RIM}}}ObjectRef", nsmap={"rim": RIM}, id=row.entry_uuid)
+    uuids = [row.entry_uuid for row in found.entries]
+    uuids += [row.entry_uuid for row in found.sets]
+    uuids += [row.entry_uuid for row in found.folders]
+    uuids += [row.entry_uuid for row in found.links]
+    for uuid in uuids:
+        yield etree.Element(f"{{{RIM}}}ObjectRef", nsmap={"rim": RIM}, id=uuid)
 
 
 def _write(found: Found) -> Iterator[Element]:

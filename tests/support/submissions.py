@@ -80,6 +80,7 @@ def make_submission(
         "content_type_code": Code("18748-4", "2.16.840.1.113883.6.1", "Diagnostic imaging study"),
     }
     submission_set = SubmissionSetDraft(**columns | values)
+    drafts: list[EntryDraft | FolderDraft] = [*entries, *folders]
     members = tuple(
         link(
             "HasMember",
@@ -87,7 +88,7 @@ def make_submission(
             draft.entry_uuid,
             submission_set_status="Original" if isinstance(draft, EntryDraft) else "",
         )
-        for draft in (*entries, *folders)
+        for draft in drafts
     )
     return Submission((submission_set,), tuple(entries), folders, (*members, *links))
 
