@@ -38,7 +38,9 @@ class PermittedDocument:
 
 def with_places(entries: QuerySet[DocumentEntry]) -> QuerySet[DocumentEntry]:
     """Select with entries what the decision needs, so that it costs no query an entry."""
-    return entries.select_related("study__custodian__unit", "department__unit")
+    return entries.select_related(
+        "study__custodian__unit", "department__unit", "report_version__report"
+    ).prefetch_related(Prefetch("report_version__report__studies", PLACED_STUDIES))
 
 
 def visible_documents(actor: Actor, entries: Iterable[DocumentEntry]) -> list[DocumentEntry]:
@@ -49,9 +51,11 @@ def visible_documents(actor: Actor, entries: Iterable[DocumentEntry]) -> list[Do
 
 
 def decide_documents(actor: Actor, entries: Sequence[DocumentEntry]) -> list[Decision]:
-    """Decide about each entry, in their order."""
+    """Decide about each entry, in their order; what refuses one of a report's studies refuses the report."""
     reader = actor.on_behalf_of or actor
-    return decide_places(actor, [_place_of_entry(reader, entry) for entry in entries])
+    places = [_places_of_entry(reader, entry) for entry in entries]
+    decided = iter(decide_places(actor, [place for item in places for place in item]))
+    return [_strictest([next(decided) for _ in item]) for item in places]
 
 
 def permitted_document(actor: Actor, unique_id: str, *, door: str) -> PermittedDocument:
@@ -168,11 +172,21 @@ def _permitted(actor: Actor, rows: Sequence[Row], about: Sequence[_About]) -> li
     return found
 
 
-def _place_of_entry(reader: Actor, entry: DocumentEntry) -> StudyPlace:
-    if entry.study is not None:
-        return place_of(reader, entry.study)
+def _strictest(decisions: Sequence[Decision]) -> Decision:
+    """Return the decision that does not permit if there is one, else the first."""
+    return next((decision for decision in decisions if not decision.permits), decisions[0])
+
+
+def _places_of_entry(reader: Actor, entry: DocumentEntry) -> list[StudyPlace]:
+    """Return every study that an entry is about, or the place of its department if it is about none."""
+    studies = [entry.study] if entry.study is not None else []
+    if entry.report_version is not None:
+        others = entry.report_version.report.studies.all()
+        studies += [study for study in others if study.pk != entry.study_id]
+    if studies:
+        return [place_of(reader, study) for study in studies]
     date = (entry.service_start_time_from or entry.creation_time_from)[:8]
-    return _place_of_department(entry.patient_id, entry.department, date)
+    return [_place_of_department(entry.patient_id, entry.department, date)]
 
 
 def _place_of_department(patient_id: int, department: Department | None, date: str = "") -> StudyPlace:

@@ -15,7 +15,7 @@ from registry.document_visibility import (
     visible_reports,
     with_places,
 )
-from registry.models import DocumentEntry, Order, Participation, Report, Share, Study
+from registry.models import DocumentEntry, Order, Participation, Report, ReportVersion, Share, Study
 from registry.visibility import decide_studies
 from tests.registry.factories import make_actor, make_department, make_region_actor, make_study, make_uid
 from tests.support.access_situations import (
@@ -117,6 +117,20 @@ def test_a_report_about_two_studies_needs_both(world: World) -> None:
     actor = make_actor(world.departments["own"])
     assert [row for row, _ in visible_reports(make_region_actor(), Report.objects.all())] == [report]
     assert visible_reports(actor, Report.objects.all()) == []
+
+
+def test_the_document_of_a_report_about_two_studies_needs_both(world: World) -> None:
+    own, elsewhere = make_study(world.departments["own"]), make_study(world.departments["stranger"])
+    Study.objects.filter(pk=elsewhere.pk).update(person=own.person)
+    elsewhere.refresh_from_db()
+    version = ReportVersion.objects.create(
+        report=make_report(own, elsewhere), number=1, status="final", authored_at=timezone.now()
+    )
+    entry = make_entry(own, report_version=version)
+    alone = make_entry(own)
+    rows = with_places(DocumentEntry.objects.all())
+    assert visible_documents(make_region_actor(), rows) == [entry, alone]
+    assert visible_documents(make_actor(world.departments["own"]), rows) == [alone]
 
 
 def test_what_belongs_to_no_department_is_nobody_s(world: World) -> None:
