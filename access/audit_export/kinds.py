@@ -125,7 +125,6 @@ KINDS: dict[str, Kind] = {
     "order_feed": Kind(ORDER_RECORD, "U", "record"),
     "report_feed": _RECORD_CHANGED,
     "correction_acknowledge": _RECORD_CHANGED,
-    "patient_feed": _RECORD_CHANGED,
     "patient_merge": _RECORD_CHANGED,
     "patient_link": _RECORD_CHANGED,
     "patient_moved": _RECORD_CHANGED,

@@ -19,9 +19,7 @@ class Publication(models.Model):
     published_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [
-            models.Index(fields=["due_at"], name="publication_due", condition=Q(due_at__isnull=False))
-        ]
+        indexes = [models.Index(fields=["due_at"], name="publication_due", condition=Q(due_at__isnull=False))]
 
     def __str__(self) -> str:
         return self.study_instance_uid

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
 from requests_toolbelt.multipart.decoder import MultipartDecoder
@@ -69,7 +70,7 @@ class Reply:
 
     status: int
     content_type: str
-    root: object
+    root: Any
     parts: dict[str, bytes] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
 
@@ -81,10 +82,10 @@ class Reply:
     def text(self, path: str) -> str | None:
         """Return the text at a path below the envelope."""
         found = self.root.find(path, NAMESPACES)
-        return None if found is None else found.text
+        return None if found is None else str(found.text)
 
     @property
-    def action(self) -> str:
+    def action(self) -> str | None:
         """The wsa:Action."""
         return self.text("s:Header/a:Action")
 

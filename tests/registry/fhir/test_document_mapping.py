@@ -65,13 +65,13 @@ institutions = st.builds(
     words,
 )
 contacts = words.map(lambda text: f"^^Internet^{hl7_texts.escape(text)}")
-some = {"max_size": 3}
+MOST = 3
 authors = st.builds(
     Author,
     person=people | st.just(""),
-    institutions=st.lists(institutions, **some).map(tuple),
-    roles=st.lists(words, **some).map(tuple),
-    specialties=st.lists(words, **some).map(tuple),
+    institutions=st.lists(institutions, max_size=MOST).map(tuple),
+    roles=st.lists(words, max_size=MOST).map(tuple),
+    specialties=st.lists(words, max_size=MOST).map(tuple),
     telecommunications=st.lists(contacts, max_size=1).map(tuple),
 ).filter(lambda author: author != Author())
 references = (
@@ -96,8 +96,8 @@ entries = st.builds(
     format_code=codes,
     practice_setting_code=codes,
     healthcare_facility_type_code=codes,
-    event_codes=st.lists(codes, unique_by=lambda code: (code.code, code.scheme), **some).map(tuple),
-    confidentiality_codes=st.lists(codes, **some).map(tuple),
+    event_codes=st.lists(codes, unique_by=lambda code: (code.code, code.scheme), max_size=MOST).map(tuple),
+    confidentiality_codes=st.lists(codes, max_size=MOST).map(tuple),
     source_patient_id=numbers,
     source_patient_info=st.tuples(numbers, names, st.sampled_from("MFOU")).map(
         lambda parts: (
@@ -113,11 +113,11 @@ entries = st.builds(
     creation_time=times,
     service_start_time=times | st.just(""),
     service_stop_time=times | st.just(""),
-    authors=st.lists(authors, **some).map(tuple),
+    authors=st.lists(authors, max_size=MOST).map(tuple),
     legal_authenticator=people | st.just(""),
     hash=hashes,
     size=st.none() | st.integers(0, 2**31 - 1),
-    references=st.lists(references, **some).map(tuple),
+    references=st.lists(references, max_size=MOST).map(tuple),
 )
 sets = st.builds(
     SubmissionSetDraft,
@@ -129,9 +129,10 @@ sets = st.builds(
     content_type_code=codes,
     title=words | st.just(""),
     comments=words | st.just(""),
-    authors=st.lists(authors, **some).map(tuple),
+    authors=st.lists(authors, max_size=MOST).map(tuple),
     intended_recipients=st.lists(
-        st.builds("{}|{}".format, institutions, people) | institutions | people.map("|{}".format), **some
+        st.builds("{}|{}".format, institutions, people) | institutions | people.map("|{}".format),
+        max_size=MOST,
     ).map(tuple),
 )
 folders = st.builds(

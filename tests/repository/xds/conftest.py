@@ -23,6 +23,7 @@ def ask(send):
     """POST an envelope as MTOM without attachments."""
 
     def post(vendor: Vendor, path: str, envelope: bytes) -> Reply:  # noqa: F811
-        return send(vendor, path, *make_package(envelope))
+        reply: Reply = send(vendor, path, *make_package(envelope))
+        return reply
 
     return post

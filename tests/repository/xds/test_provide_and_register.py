@@ -84,4 +84,4 @@ def test_metadata_alone_goes_to_the_registry(vendor, send):
 
 
 def outcome_of_root(reply) -> str:
-    return reply.body.get("status").rpartition(":")[2]
+    return str(reply.body.get("status")).rpartition(":")[2]
