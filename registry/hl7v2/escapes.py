@@ -64,9 +64,17 @@ def _meaning(sequence: str, delimiters: Delimiters, encoding: str) -> str | None
     if formatting is not None:
         return _format(formatting[1].lower(), formatting[2])
     if sequence[:1] == "X" and _HEX.fullmatch(sequence[1:]):
-        return bytes.fromhex(sequence[1:]).decode(encoding, "replace").replace("\0", "")
+        return _decode(bytes.fromhex(sequence[1:]), encoding).replace("\0", "")
     is_known = sequence[:1] in ("C", "M", "Z", ".") and re.fullmatch(r"[A-Za-z0-9.+\- ]*", sequence)
     return "" if is_known else None
+
+
+def _decode(data: bytes, encoding: str) -> str:
+    """Decode what was written as numbers; what is not of its set is taken for ISO 8859-1."""
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _format(command: str, number: str) -> str:

@@ -48,6 +48,12 @@ def make_message(
     return "\r".join((header, *segments)) + "\r"
 
 
+def segment(name: str, **fields: str) -> str:
+    """Write a segment from its fields: `segment("OBR", f4="CT")`."""
+    numbers = {int(key[1:]): value for key, value in fields.items()}
+    return "|".join([name, *(numbers.get(number, "") for number in range(1, max(numbers) + 1))])
+
+
 def pid(number: str = PNR, oid: str = PNR_OID, name: str = "Öberg^Åsa", sequence: str = "1") -> str:
     """Write a PID."""
     return f"PID|{sequence}||{number}^^^&{oid}&ISO^PI||{name}||19121212|F"
