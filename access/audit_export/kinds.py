@@ -94,6 +94,8 @@ KINDS: dict[str, Kind] = {
     "assignment_give": _ROLES_CHANGED,
     "assignment_end": _ROLES_CHANGED,
     "role_change": _ROLES_CHANGED,
+    "map_code": _ROLES_CHANGED,
+    "unmap_code": _ROLES_CHANGED,
     "organisation_import": _ROLES_CHANGED,
     "review_draw": Kind(LOG_USED, "R", "log"),
     "review_finding": _RESTRICTED,

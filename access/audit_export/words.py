@@ -48,6 +48,10 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "reason_given": ("Angav skäl för att läsa", "Gave a reason for reading"),
     "patient_feed": ("Tog emot personuppgifter eller ett besök", "Received demographics or a visit"),
     "order_feed": ("Tog emot en remiss", "Received an order"),
+    "patient_merge": ("Förde samman två identiteter", "Merged two identities"),
+    "patient_link": ("Kopplade två identiteter", "Linked two identities"),
+    "patient_moved": ("Flyttade uppgifter till rätt person", "Moved data to the right person"),
+    "patient_merge_undone": ("Återtog en sammanföring av identiteter", "Undid a merge of identities"),
     "report_feed": ("Tog emot ett utlåtande", "Received a report"),
     "correction_acknowledge": (
         "Kvitterade att ett läst utlåtande har rättats",

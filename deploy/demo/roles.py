@@ -24,7 +24,9 @@ ROLES = (
     ),
     DemoRole("physician", "Läkare", ("read_studies", "grant_consent", "break_glass")),
     DemoRole("nurse", "Sjuksköterska", ("read_studies", "grant_consent")),
-    DemoRole("administrator", "Systemförvaltare", ("manage_members", "replay", "map_codes"), "administration"),
+    DemoRole(
+        "administrator", "Systemförvaltare", ("manage_members", "replay", "map_codes"), "administration"
+    ),
     DemoRole(
         "privacy-officer",
         "Dataskyddsansvarig",

@@ -205,7 +205,9 @@ REST_FRAMEWORK = {
 # The base of every URL in an answer; empty means the address under which the request came, if that
 # host is allowed. Set it whenever a proxy stands in front.
 PUBLIC_BASE_URL = os.environ.get("SAMSYN_PUBLIC_BASE_URL", "").rstrip("/")
-MADO_CODES = os.environ.get("SAMSYN_MADO_CODES", "temporary")  # or "permanent": which MADO manifests are written with
+MADO_CODES = os.environ.get(
+    "SAMSYN_MADO_CODES", "temporary"
+)  # or "permanent": which MADO manifests are written with
 # Addresses and networks of proxies whose Forwarded and X-Forwarded-Proto, -Host and -Prefix are believed.
 TRUSTED_PROXIES = tuple(p for p in os.environ.get("SAMSYN_TRUSTED_PROXIES", "").split(",") if p)
 # BulkDataURIs in metadata without scheme and host, for clients that resolve them against the server.

@@ -20,10 +20,12 @@ ABOUT_NO_PATIENT = {
     "login",
     "login_failed",
     "logout",
+    "map_code",
     "organisation_import",
     "rebuild_index",
     "role_change",
     "subscribe",
+    "unmap_code",
 }
 
 

@@ -268,6 +268,7 @@ def test_every_transfer_syntax_of_the_dictionary_has_the_media_type_of_its_famil
         "JPEG 2000 Image": "image/jp2",
         "JPEG 2000 Part 2": "image/jpx",
         "High-Throughput JPEG 2000": "image/jphc",
+        "JPEG XL": "image/jxl",
         "RLE Lossless": "image/dicom-rle",
         "MPEG2": "video/mpeg",
         "Fragmentable MPEG2": "video/mpeg",
@@ -282,7 +283,8 @@ def test_every_transfer_syntax_of_the_dictionary_has_the_media_type_of_its_famil
             expected = families[family] if family else "application/octet-stream"
             assert media_type_of_frames(uid) == expected, name
             checked.add(family)
-    assert checked == {*families, None}
+    # JPEG XL is in the dictionary only where another library has put it there.
+    assert checked | {"JPEG XL"} == {*families, None}
 
 
 def test_no_transfer_syntax_stands_twice_and_the_defaults_come_first() -> None:
