@@ -46,5 +46,5 @@ def _decide_state(study: Study, reports: Sequence[Report]) -> str:
         return "verified"
     is_withdrawn = any(row is not None and row.status == "cancelled" for _, row in newest)
     if study.state == "verified" and is_withdrawn:
-        return "in_progress" if study.quiet_due_at else "complete"
+        return "in_progress" if study.quiet_due_at or not study.quiet_generation else "complete"
     return study.state
