@@ -75,10 +75,10 @@ class SamsynServer:
         self.begin()
         wait_until(self._running(), self._is_up, "Samsyn")
 
-    def begin(self) -> None:
-        """Start it and return at once."""
+    def begin(self, *arguments: str) -> None:
+        """Start it, with more arguments for `up`, and return at once."""
         command = [sys.executable, "manage.py", "up", "--no-demo"]
-        command += ["--port", str(self.port), "--home", str(self.home)]
+        command += ["--port", str(self.port), "--home", str(self.home), *arguments]
         self.log_path.unlink(missing_ok=True)
         self.process = start_process(
             command, self.log_path, environment=self.environment, folder=PROJECT, orphan_signal="TERM"
