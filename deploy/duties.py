@@ -83,7 +83,15 @@ NOTIFY_DUTIES = (Duty("notify_subscribers", 1, notify_subscribers),)
 """Receivers of notifications may be silent for seconds: nothing else waits for them."""
 PUBLISH_DUTIES = (Duty("publish_studies", 1, publish_due),)
 """Manifests are there within seconds, and a large study's may take some: neither waits for the other."""
-ALL_DUTIES = DUTIES + SLOW_DUTIES + AUDIT_DUTIES + PUBLISH_DUTIES + NOTIFY_DUTIES
+DUTY_THREADS = (
+    ("duties", DUTIES),
+    ("slow-duties", SLOW_DUTIES),
+    ("audit-duties", AUDIT_DUTIES),
+    ("publish-duties", PUBLISH_DUTIES),
+    ("notify-duties", NOTIFY_DUTIES),
+)
+"""The threads of the embedded process, and all the duties that there are: what is not here does not run."""
+ALL_DUTIES = tuple(duty for _, duties in DUTY_THREADS for duty in duties)
 
 
 def packs_source() -> Source[StoredInstance]:
@@ -113,15 +121,12 @@ def run_forever(stop: threading.Event) -> None:
         threading.Thread(target=_send_until, args=(stop, number, priorities), name=f"sender-{number}")
         for number, priorities in enumerate(SENDERS, 1)
     ]
-    for name, duties in (
-        ("slow-duties", SLOW_DUTIES),
-        ("audit-duties", AUDIT_DUTIES),
-        ("notify-duties", NOTIFY_DUTIES),
-    ):
-        threads.append(threading.Thread(target=_run_duties_until, args=(stop, duties), name=name))
+    threads += [
+        threading.Thread(target=_run_duties_until, args=(stop, duties), name=name)
+        for name, duties in DUTY_THREADS
+    ]
     for thread in threads:
         thread.start()
-    _run_duties_until(stop, DUTIES)
     for thread in threads:
         thread.join()
 
