@@ -2,6 +2,8 @@
 
 from itertools import permutations
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -168,7 +170,7 @@ def test_links_nothing_of_another_person(source, person) -> None:
 
 
 def test_leaves_the_same_order_behind_in_any_order_of_messages(source) -> None:
-    messages = [
+    messages: list[tuple[str, str, dict[str, Any]]] = [
         ("NW", "20250314120000", {}),
         ("XO", "20250314130000", {}),
         ("CA", "20250314140000", {}),
