@@ -1,7 +1,6 @@
 """Orders by OMI^O23 and ORM^O01: what is kept of them, in any order of messages, and which studies they are about."""
 
 from itertools import permutations
-
 from typing import Any
 
 import pytest
