@@ -131,6 +131,8 @@ def touch(
     rule: str = "",
     reason: str = "",
     basis: tuple[str, ...] = (),
+    action: str = "read",
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Record that the actor reads a study: one durable row a window and rule, before the first byte.
 
@@ -138,6 +140,8 @@ def touch(
     ----------
     rule, reason, basis
         By which rule it was permitted, why, and the rows that the decision rests on.
+    action, detail
+        What of the study is read, where that has a row of its own: a version of a report.
 
     Raises
     ------
@@ -145,6 +149,8 @@ def touch(
         As `record` does.
     """
     key = _key(actor, study_instance_uid, door)
+    if detail:
+        key = (*key, action, repr(sorted(detail.items())))
     if _is_touched(key, rule):
         return
     with _first_touches[hash(key) % len(_first_touches)]:
@@ -156,13 +162,14 @@ def touch(
         now = time.monotonic()
         event_id = record(
             actor,
-            "read",
+            action,
             door=door,
             study_instance_uid=study_instance_uid,
             patient_id=patient_id,
             rule=rule,
             reason=reason,
             basis=basis,
+            detail=detail,
         )
         with _touches_lock:
             _touches[key] = _Touch(event_id, now, rule)

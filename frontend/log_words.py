@@ -8,6 +8,7 @@ from frontend.reports import Tone
 
 CARE_ACTIONS = (
     "read",
+    "report_read",
     "search",
     "export",
     "choice",
@@ -40,6 +41,7 @@ def name_door(door: str) -> str:
         "wado_uri": "WADO-URI",
         "fhir": "FHIR",
         "dimse": "DIMSE",
+        "hl7v2": "HL7 v2",
         "duty": _("The system itself"),
         "stow-rs": _("Delivery"),
     }

@@ -18,27 +18,36 @@ class ReportState:
 
     words: str
     tone: Tone
+    is_addendum: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class VersionView:
-    """One version of a report."""
+    """One version of a report; `has_file` if it came as a file, which is fetched by itself."""
 
+    pk: int
     number: int
     state: ReportState
     author: str
     authored_at: datetime
     text: str
     language: str
+    has_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """A report: its latest version, the earlier ones readable below."""
+    """A report: its latest version, the earlier ones readable below; open at once if the latest adds to them."""
 
+    study_instance_uid: str
     title: str
     latest: VersionView
     earlier: tuple[VersionView, ...]
+
+    @property
+    def is_addendum(self) -> bool:
+        """Whether the latest version is to be read together with the one before."""
+        return self.latest.state.is_addendum
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ def describe_status(status: str) -> ReportState:
     states: dict[str, ReportState] = {
         "preliminary": ReportState(_("Preliminary report"), "warn"),
         "final": ReportState(_("Final report"), "ok"),
-        "addendum": ReportState(_("Final report with addendum"), "ok"),
+        "addendum": ReportState(_("Final report with addendum"), "ok", is_addendum=True),
         "corrected": ReportState(_("Corrected report"), "warn"),
         "cancelled": ReportState(_("Report withdrawn"), "bad"),
     }
@@ -81,7 +90,7 @@ def read_reports(study: Study) -> tuple[ReportView, ...]:
     for report in study.reports.all():
         versions = [_view_version(row) for row in _newest_first(report)]
         if versions:
-            views.append(ReportView(report.title, versions[0], tuple(versions[1:])))
+            views.append(ReportView(study.study_instance_uid, report.title, versions[0], tuple(versions[1:])))
     return tuple(sorted(views, key=lambda view: view.latest.authored_at, reverse=True))
 
 
@@ -109,12 +118,14 @@ def _newest_first(report: Report) -> list[ReportVersion]:
 
 def _view_version(row: ReportVersion) -> VersionView:
     return VersionView(
+        pk=row.pk,
         number=row.number,
         state=describe_status(row.status),
         author=format_name(row.author),
         authored_at=row.authored_at,
         text=row.text,
         language=row.language,
+        has_file=bool(row.document_unique_id),
     )
 
 

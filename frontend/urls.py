@@ -8,6 +8,7 @@ from frontend.views.distribution import show_distribution
 from frontend.views.document import fetch_document
 from frontend.views.patient import show_patient
 from frontend.views.preferences import set_theme
+from frontend.views.reports import acknowledge_correction, fetch_report_file
 from frontend.views.search import show_search, show_start
 from frontend.views.series import show_series
 from frontend.views.study import show_study
@@ -80,7 +81,13 @@ urlpatterns = [
     path("review/samples/<key:review_id>/<key:item_id>/", review.judge_item, name="judge_item"),
     path("review/outside/", review.show_outside, name="review_outside"),
     path("notices/<key:notice_id>/seen/", review.see_notice, name="see_notice"),
+    path("corrections/<key:reading_id>/seen/", acknowledge_correction, name="acknowledge_correction"),
     path("studies/<uid:study_instance_uid>/", show_study, name="study"),
+    path(
+        "studies/<uid:study_instance_uid>/reports/<key:version_id>/file",
+        fetch_report_file,
+        name="report_file",
+    ),
     path("studies/<uid:study_instance_uid>/distribution/", show_distribution, name="distribution"),
     path(
         "studies/<uid:study_instance_uid>/series/<uid:series_instance_uid>/",

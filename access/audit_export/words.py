@@ -53,6 +53,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "patient_moved": ("Flyttade uppgifter till rätt person", "Moved data to the right person"),
     "patient_merge_undone": ("Återtog en sammanföring av identiteter", "Undid a merge of identities"),
     "report_feed": ("Tog emot ett utlåtande", "Received a report"),
+    "report_read": ("Läste utlåtandet", "Read the report"),
     "correction_acknowledge": (
         "Kvitterade att ett läst utlåtande har rättats",
         "Acknowledged that a report that was read has been corrected",

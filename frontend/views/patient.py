@@ -14,7 +14,7 @@ from frontend.found import open_patient
 from frontend.masking import is_masked, read_requests_under
 from frontend.opening import record_opening
 from frontend.page import clinical_page
-from frontend.reports import read_reports
+from frontend.report_opening import list_correction_lines, open_reports
 from frontend.route import read_route
 from frontend.timeline import Filter, make_timeline
 from frontend.why import describe_decision, say_reason
@@ -34,6 +34,7 @@ def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
         "explained": explained,
         "sentences": _say_what_is_missing(explained),
         "may": actor.permissions,
+        "corrections": list_correction_lines(actor, patient.pk),
         "section": "patient",
     }
     if timeline.selected is not None:
@@ -42,7 +43,7 @@ def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
         context |= {
             "selected": timeline.selected.row,
             "why": describe_decision(timeline.selected.decision),
-            "reports": read_reports(study),
+            "reports": open_reports(actor, timeline.selected.decision, study),
             "requests": read_requests_under(timeline.selected.decision, study),
             "route": None if is_masked(timeline.selected.decision) else read_route(study),
         }

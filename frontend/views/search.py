@@ -15,6 +15,7 @@ from frontend.found import remember_found
 from frontend.page import clinical_page, portal_page, why_nothing_is_read
 from frontend.patients import find_patients, is_own_number, list_recent
 from frontend.query import Query, read_query
+from frontend.report_opening import list_correction_lines
 from frontend.unit_notices import list_unit_notices
 from frontend.why import say_reason
 
@@ -27,6 +28,7 @@ def show_start(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show the search field, the newest studies of the own department, and what the head of unit was told."""
     context: dict[str, object] = {
         "notices": list_unit_notices(actor),
+        "corrections": list_correction_lines(actor),
         "reads_nothing": say_reason("deny", why_nothing_is_read(actor)),
         "department": Department.objects.select_related("unit")
         .filter(hsa_id=actor.department_hsa_id)

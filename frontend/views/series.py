@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from access.actor import Actor
 from frontend.care_state import read_heading
 from frontend.documents import read_documents
-from frontend.masking import make_row_under
+from frontend.masking import make_row_under, read_requests_under
 from frontend.opening import open_study, record_opening
 from frontend.page import clinical_page
 from frontend.steps import (
@@ -58,6 +58,7 @@ def show_series(
         "row": make_row_under(opened.visible.decision, study),
         "card": next(card for card in siblings if card.series_instance_uid == series_instance_uid),
         "siblings": siblings,
+        "requests": tuple(read_requests_under(opened.visible.decision, study)),
         "section": "patient",
     }
     stack = read_stack(series)

@@ -14,7 +14,7 @@ from frontend.masking import is_masked, make_row_under, read_requests_under
 from frontend.modalities import Badge, make_badge
 from frontend.opening import NotOpened, open_study, record_opening
 from frontend.page import clinical_page, refuse_page
-from frontend.reports import read_reports
+from frontend.report_opening import list_correction_lines, open_reports
 from frontend.route import read_route
 from frontend.steps import find_thumbnail
 from frontend.why import describe_decision, say_reason
@@ -51,7 +51,8 @@ def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> H
         "why": describe_decision(decision),
         "row": make_row_under(decision, study),
         "cards": cards,
-        "reports": read_reports(study),
+        "reports": open_reports(actor, decision, study),
+        "corrections": list_correction_lines(actor, study.person_id),
         "requests": read_requests_under(decision, study),
         "route": None if is_masked(decision) else read_route(study),
         "section": "patient",
