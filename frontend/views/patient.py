@@ -4,7 +4,7 @@ Of what is not permitted there is one line at most, the same for one hidden stud
 """
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -19,13 +19,20 @@ from frontend.route import read_route
 from frontend.timeline import Filter, make_timeline
 from frontend.why import describe_decision, say_reason
 from registry.explained import Explained
+from registry.merges import current_patient_id
 
 
 @require_safe
 @clinical_page
 def show_patient(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
-    """Show the patient page; 404 when the actor may know nothing of the patient."""
-    patient, explained = open_patient(request, actor, pk)
+    """Show the patient page; 404 when the actor may know nothing of the patient.
+
+    An address from before a merge leads to the page of the person that the rows are now of.
+    """
+    current = current_patient_id(pk)
+    patient, explained = open_patient(request, actor, current)
+    if current != pk:
+        return redirect("patient", current)
     wanted = Filter(*(request.GET.get(key, "")[:80] for key in ("unit", "modality", "study", "region")))
     timeline = make_timeline(explained, wanted)
     context: dict[str, object] = {

@@ -3,6 +3,9 @@
 import re
 
 from access.models import AuditEvent
+from registry.identity import PatientNumber
+from registry.merges import merge
+from registry.models import Patient, PatientIdentifier
 from tests.frontend import factory
 from tests.frontend.test_search import without_tokens
 
@@ -109,3 +112,14 @@ def test_queries_do_not_grow_with_the_studies(world, portal, django_assert_max_n
         factory.make_report(study, ("final", "x"))
     with django_assert_max_num_queries(44):
         portal.get(f"/patients/{world.patient.pk}/")
+
+
+def test_the_address_of_a_merged_patient_leads_to_the_survivor(world, portal):
+    ours = world.patient.identifiers.get(is_national=True)
+    other = Patient.objects.create(patient_name="Åkesson^M")
+    PatientIdentifier.objects.create(patient=other, value="R1", issuer="1.2.3")
+    address = f"/patients/{other.pk}/"
+    assert portal.get(address).status_code == 404
+    merge(PatientNumber(ours.value, ours.issuer), PatientNumber("R1", "1.2.3"), source="test")
+    answer = portal.get(address)
+    assert (answer.status_code, answer["Location"]) == (302, f"/patients/{world.patient.pk}/")
