@@ -92,7 +92,7 @@ def acknowledge(actor: Actor, reading_id: int, *, door: str = "") -> ReportReadi
         study = row.version.report.studies.order_by("pk").first()
         audit.record(
             actor,
-            "correction_acknowledge",
+            "correction_seen",
             door=door,
             study_instance_uid=study.study_instance_uid if study else "",
             patient_id=row.version.report.patient_id,

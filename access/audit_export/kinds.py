@@ -127,7 +127,7 @@ KINDS: dict[str, Kind] = {
     "order_feed": Kind(ORDER_RECORD, "U", "record"),
     "report_feed": _RECORD_CHANGED,
     "report_read": Kind(PATIENT_RECORD, "R", "record"),
-    "correction_acknowledge": _RECORD_CHANGED,
+    "correction_seen": _RECORD_CHANGED,
     "patient_merge": _RECORD_CHANGED,
     "patient_link": _RECORD_CHANGED,
     "patient_moved": _RECORD_CHANGED,

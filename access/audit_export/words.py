@@ -54,7 +54,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "patient_merge_undone": ("Återtog en sammanföring av identiteter", "Undid a merge of identities"),
     "report_feed": ("Tog emot ett utlåtande", "Received a report"),
     "report_read": ("Läste utlåtandet", "Read the report"),
-    "correction_acknowledge": (
+    "correction_seen": (
         "Kvitterade att ett läst utlåtande har rättats",
         "Acknowledged that a report that was read has been corrected",
     ),

@@ -67,7 +67,7 @@ def test_tells_of_a_correction_until_it_is_acknowledged(world, portal, report) -
     assert portal.post(action, {"next": "/"}).status_code == 302
     assert "has been corrected" not in portal.get("/").content.decode()
     assert portal.post(action).status_code == 404
-    assert AuditEvent.objects.filter(action="correction_acknowledge").count() == 1
+    assert AuditEvent.objects.filter(action="correction_seen").count() == 1
 
 
 def test_acknowledges_nothing_of_another_reader(world, portal, report) -> None:

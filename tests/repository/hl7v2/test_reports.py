@@ -326,7 +326,7 @@ def test_tells_whoever_read_until_it_is_acknowledged(source, study, reader) -> N
         acknowledge(Actor("person", "other", Scope(), frozenset(), subject_id=0), notice.pk)
     acknowledge(reader, notice.pk, door="portal")
     assert not list_corrections(reader)
-    event = AuditEvent.objects.get(action="correction_acknowledge")
+    event = AuditEvent.objects.get(action="correction_seen")
     assert event.detail["report_version"] == read.pk
     take(oru("C", "Ändå inte.", "20250314170000"))
     [again] = list_corrections(reader)
