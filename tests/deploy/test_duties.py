@@ -62,9 +62,7 @@ def test_runs_until_stopped_whatever_a_duty_does(monkeypatch: pytest.MonkeyPatch
 
     broken = Duty("broken", 0, note("broken", then=fail))
     healthy = Duty("healthy", 0, note("healthy", then=stop_after_three))
-    monkeypatch.setattr(duties, "DUTIES", (broken, healthy))
+    monkeypatch.setattr(duties, "DUTY_THREADS", (("duties", (broken, healthy)),))
     run_forever(stop)
     assert seen == ["broken", "healthy"] * 3
-    assert [
-        t.name for t in threading.enumerate() if t.name.startswith(("sender", "slow-duties", "audit-duties"))
-    ] == []
+    assert [t.name for t in threading.enumerate() if t.name.startswith(("sender", "duties"))] == []
