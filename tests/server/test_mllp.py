@@ -35,7 +35,7 @@ print(json.dumps([m.objects.count() for m in (PatientIdentifier, ReceivedMessage
 """
 
 
-@pytest.fixture(params=["embedded", "production"])
+@pytest.fixture(scope="module", params=["embedded", "production"])
 def server(
     request: pytest.FixtureRequest,
     start_embedded: Callable[..., SamsynServer],
@@ -56,37 +56,45 @@ def count_rows(server: SamsynServer) -> list[int]:
     return list(json.loads(server.run_code(COUNT)))
 
 
+def added_since(before: list[int], server: SamsynServer) -> list[int]:
+    return [after - earlier for after, earlier in zip(count_rows(server), before, strict=True)]
+
+
 def answer_of(data: bytes) -> str:
     return str(hl7.parse(data.strip(b"\x0b\x1c\r").decode()).segment("MSA")[1])
 
 
-def oru(number: int) -> str:
+def oru(number: int, name: str) -> str:
+    """A report by its name, and a patient of that name too; the number makes it one version of it."""
     return make_message(
         "ORU^R01",
-        pid("1", LOCAL_OID),
-        f"OBR|1||R1|CT||||||||||||||||||20250314{number:06d}|||F",
+        pid(name, LOCAL_OID),
+        f"OBR|1||{name}|CT||||||||||||||||||20250314{number:06d}|||F",
         f"OBX|1|TX|X||Text {number}||||||F",
-        control_id=f"C{number}",
+        control_id=f"{name}-{number}",
     )
 
 
 def test_takes_messages_of_another_librarys_client(server, listener) -> None:
+    before = count_rows(server)
     with MLLPClient("127.0.0.1", listener.port) as client:
-        answers = [client.send_message(make_message("ADT^A04", pid(str(n), LOCAL_OID))) for n in range(3)]
-        answers.append(client.send_message(oru(1)))
+        answers = [client.send_message(make_message("ADT^A04", pid(f"A{n}", LOCAL_OID))) for n in range(3)]
+        answers.append(client.send_message(oru(1, "A1")))
     assert [answer_of(answer) for answer in answers] == ["AA"] * 4
-    assert count_rows(server) == [3, 4, 1, 1]
+    assert added_since(before, server) == [3, 4, 1, 1]
 
 
 def test_makes_one_chain_of_messages_that_come_at_once(server, listener) -> None:
+    before = count_rows(server)
+
     def send(number: int) -> str:
         with MLLPClient("127.0.0.1", listener.port) as client:
-            return answer_of(client.send_message(oru(number)))
+            return answer_of(client.send_message(oru(number, "B1")))
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(send, [number % 12 for number in range(24)]))
     assert answers == ["AA"] * 24
-    assert count_rows(server) == [1, 12, 1, 12]
+    assert added_since(before, server) == [1, 12, 1, 12]
 
 
 def test_takes_split_frames_several_at_once_and_garbage_between(listener) -> None:
