@@ -128,7 +128,7 @@ def test_the_document_of_a_report_about_two_studies_needs_both(world: World) -> 
     )
     entry = make_entry(own, report_version=version)
     alone = make_entry(own)
-    rows = with_places(DocumentEntry.objects.all())
+    rows = with_places(DocumentEntry.objects.order_by("pk"))
     assert visible_documents(make_region_actor(), rows) == [entry, alone]
     assert visible_documents(make_actor(world.departments["own"]), rows) == [alone]
 
