@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
+from registry.identity import is_oid
 from repository.delivery.address import ForbiddenAddress
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import File, Receiver
@@ -58,7 +59,10 @@ def _store(
 
 def _write(folder: Path, file: File, on_sent: Callable[[int], None]) -> None:
     """Write to a name of its own, then give it the one that readers look for: nobody sees half a file."""
-    target = folder / file.instance.study_instance_uid / file.instance.series_instance_uid
+    uids = (file.instance.study_instance_uid, file.instance.series_instance_uid, file.sop_instance_uid)
+    if not all(map(is_oid, uids)):  # a store lets none in; what names files is asked again
+        raise FailedRequest(Failure("source", "source_unreadable", f"no UIDs that can name files: {uids}"))
+    target = folder / uids[0] / uids[1]
     target.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target)
     try:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
 from pynetdicom.events import Event
@@ -30,7 +29,7 @@ from access.database import release
 from repository.dimse.commitment_scp import commit
 from repository.dimse.find_scp import find
 from repository.dimse.move_scp import get, move
-from repository.dimse.status import status_of
+from repository.dimse.status import CANCEL, make_status, status_of
 from repository.dimse.store_scp import store_one
 
 log = logging.getLogger(__name__)
@@ -149,7 +148,7 @@ def _find(event: Event) -> Iterator[tuple[Dataset, Dataset | None]]:
     try:
         for status, answer in find(event.identifier, _actor_of(event), _levels_of(event)):
             if event.is_cancelled:
-                yield _cancelled(), None
+                yield make_status(CANCEL), None
                 return
             yield status, answer
     except Exception as error:  # noqa: BLE001 (the edge: a peer gets a status, the log the rest)
@@ -179,14 +178,3 @@ def _commit(event: Event, where: Listening) -> tuple[Dataset, Dataset | None]:
         return status_of(error), None
     finally:
         release()
-
-
-def _cancelled() -> Dataset:
-    status = Dataset()
-    status.Status = 0xFE00
-    return status
-
-
-def default_title() -> str:
-    """Return the AE title of this installation."""
-    return str(settings.DIMSE_AE_TITLE)

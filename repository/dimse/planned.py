@@ -15,7 +15,7 @@ from registry.matching import Match, make_match
 from registry.reading import permit_reading, record_reading
 from registry.search import Paging, search
 from registry.visibility import UnknownStudy, VisibleStudy, permitted_study
-from repository.dimse.identifiers import Wanted
+from repository.dimse.identifiers import InvalidIdentifier, Wanted
 from repository.presentation_contexts import NoCommonSyntax, choose_syntax
 from repository.retrieve import StoredInstance, find_instances, stream_file
 
@@ -29,6 +29,8 @@ def plan(wanted: Wanted, actor: Actor, receiver: Actor | None = None) -> list[St
 
     Raises
     ------
+    InvalidIdentifier
+        More studies than one request may name.
     UnrecordedAccess
         The access log cannot be written.
     """
@@ -49,7 +51,9 @@ def plan(wanted: Wanted, actor: Actor, receiver: Actor | None = None) -> list[St
 
 def _study_uids(wanted: Wanted, actor: Actor) -> Sequence[str]:
     if wanted.study_uids:
-        return wanted.study_uids[:MOST_STUDIES]
+        if len(wanted.study_uids) > MOST_STUDIES:
+            raise InvalidIdentifier(f"a request names at most {MOST_STUDIES} studies")
+        return wanted.study_uids
     matches: list[Match] = []
     if wanted.patient_id:
         matches.append(make_match("instance", "PatientID", wanted.patient_id))
@@ -58,6 +62,10 @@ def _study_uids(wanted: Wanted, actor: Actor) -> Sequence[str]:
     if wanted.instance_uids:
         matches.append(make_match("instance", "SOPInstanceUID", "\\".join(wanted.instance_uids)))
     page = search("study", matches, Paging(MOST_STUDIES), actor)
+    if page.more:  # a part of what was asked for must not look like all of it
+        raise InvalidIdentifier(
+            f"more than {MOST_STUDIES} studies are asked for: name them by StudyInstanceUID"
+        )
     return [study.study_instance_uid for study in page.rows]
 
 

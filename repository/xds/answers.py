@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from access.actor import Actor
+from registry.ihe.ebrim_names import RS
+from registry.ihe.errors import FAILURE, SUCCESS, add_errors
 from registry.ihe.mtom import Outgoing, new_content_id
 from registry.ihe.namespaces import XOP
 from registry.ihe.soap import SoapAnswer, answer_package
@@ -16,14 +18,10 @@ from registry.ihe.xml import Element
 from registry.submission import RegistryError
 from repository.admission import AdmittedDownload
 
-RS = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
 LCM = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
 XDSB = "urn:ihe:iti:xds-b:2007"
 RETRIEVED = "urn:ihe:iti:2007:RetrieveDocumentSetResponse"
-SUCCESS = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"
-FAILURE = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Failure"
 PARTIAL_SUCCESS = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
-SEVERITY = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +45,7 @@ class Given:
 def make_registry_response(status: str, errors: Sequence[RegistryError]) -> Element:
     """Make an `rs:RegistryResponse`."""
     response = etree.Element(f"{{{RS}}}RegistryResponse", nsmap={"rs": RS}, status=status)
-    if errors:
-        is_error = any(not error.is_warning for error in errors)
-        listed = etree.SubElement(
-            response,
-            f"{{{RS}}}RegistryErrorList",
-            highestSeverity=SEVERITY + ("Error" if is_error else "Warning"),
-        )
-        for error in errors:
-            item = etree.SubElement(
-                listed,
-                f"{{{RS}}}RegistryError",
-                errorCode=error.code,
-                codeContext=error.context,
-                severity=SEVERITY + ("Warning" if error.is_warning else "Error"),
-            )
-            if error.location:
-                item.set("location", error.location)
+    add_errors(response, errors)
     return response
 
 

@@ -6,12 +6,13 @@ Standard: IHE ITI TF-2 3.41, IHE RAD TF-2 4.68
 from collections.abc import Callable
 
 from access import audit
+from registry.ihe.errors import FAILURE, SUCCESS
 from registry.ihe.faults import sender_fault
 from registry.ihe.mtom import Attachment
 from registry.ihe.views import Call
 from registry.ihe.xml import Element
 from registry.submission import RegistryError, Submission, SubmissionRefused
-from repository.xds.answers import FAILURE, LCM, SUCCESS, XDSB, make_registry_response
+from repository.xds.answers import LCM, XDSB, make_registry_response
 from repository.xds.provide import provide
 
 ACTION = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
