@@ -90,7 +90,7 @@ def _describe(row: Delivery) -> tuple[str, Tone]:
         Delivery.LEASED: (_("Starting"), "warn"),
         Delivery.SENDING: (_("Sending"), "warn"),
         Delivery.DELIVERED: (_("Delivered"), "ok"),
-        Delivery.HELD: (_("Held"), "warn"),
+        Delivery.AWAITING_BASIS: (_("Held"), "warn"),
         Delivery.DEAD: (_("Failed"), "bad"),
         Delivery.WITHDRAWN: (_("Withdrawn"), "quiet"),
         Delivery.SUPERSEDED: (_("Replaced"), "quiet"),

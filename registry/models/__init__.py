@@ -28,8 +28,9 @@ from registry.models.relation import (
 )
 from registry.models.removal import Removal, RemovedInstance
 from registry.models.review import LogReview, LogReviewItem, Notice
+from registry.models.sending import SendRequest, WorklistItem
 from registry.models.share import Share
-from registry.models.subscription import Destination, Subscription
+from registry.models.subscription import Destination, DestinationBucket, Subscription
 from registry.models.workflow import (
     AwaitedStudy,
     Encounter,
@@ -54,6 +55,7 @@ __all__ = [
     "Consent",
     "DepartmentMilestone",
     "Destination",
+    "DestinationBucket",
     "DocumentCode",
     "DocumentEntry",
     "EmergencyOpening",
@@ -86,10 +88,12 @@ __all__ = [
     "ReportReading",
     "ReportVersion",
     "Segment",
+    "SendRequest",
     "Series",
     "Share",
     "Study",
     "SubmissionSet",
     "Subscription",
     "UnmappedWord",
+    "WorklistItem",
 ]

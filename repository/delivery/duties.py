@@ -14,7 +14,7 @@ from repository.delivery import breaker
 from repository.delivery.connect import connect
 from repository.delivery.failure import FailedRequest
 from repository.delivery.plan import plan_deliveries
-from repository.delivery.schedule import claim, expire_overdue, release_held, sweep_leases
+from repository.delivery.schedule import claim, expire_overdue, release_awaiting, sweep_leases
 from repository.delivery.send import Source, send
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "note_quiet_studies",
     "plan_deliveries",
     "probe_destinations",
-    "release_held",
+    "release_awaiting",
     "send_ready",
     "sweep_leases",
 ]

@@ -22,7 +22,7 @@ DEADLINES = {
     "prior": timedelta(hours=24),
     "bulk": timedelta(days=7),
 }
-UNBEGUN = (Delivery.READY, Delivery.HELD)
+UNBEGUN = (Delivery.READY, Delivery.AWAITING_BASIS)
 MOVING = (Delivery.LEASED, Delivery.SENDING)
 
 
@@ -109,7 +109,7 @@ def _plan_delivery(study: Study, wish: Wish, generation: int, now: datetime) -> 
         defaults={
             "priority": wish.priority,
             "priority_rank": rank_priority(wish.priority),
-            "state": Delivery.HELD if obstacle else Delivery.READY,
+            "state": Delivery.AWAITING_BASIS if obstacle else Delivery.READY,
             "reason_code": obstacle or "queued",
             "subscription_ids": list(wish.subscription_ids),
             "planned_at": now,

@@ -64,16 +64,16 @@ def return_leases_of(worker_prefix: str) -> int:
 def expire_overdue() -> int:
     """Declare dead what could not be sent by its deadline; returns how many."""
     overdue = Delivery.objects.filter(
-        state__in=(Delivery.READY, Delivery.HELD), deadline_at__lt=database_now()
+        state__in=(Delivery.READY, Delivery.AWAITING_BASIS), deadline_at__lt=database_now()
     )
     return overdue.update(state=Delivery.DEAD, reason_code="deadline_passed")
 
 
-def release_held() -> int:
-    """Let held deliveries go whose obstacle is gone; returns how many."""
+def release_awaiting() -> int:
+    """Let deliveries go that waited for a basis and have one now; returns how many."""
     released = 0
-    held = Delivery.objects.filter(state=Delivery.HELD)
-    for delivery in held.select_related("study", "destination__department__unit").order_by("pk"):
+    waiting = Delivery.objects.filter(state=Delivery.AWAITING_BASIS)
+    for delivery in waiting.select_related("study", "destination__department__unit").order_by("pk"):
         if not find_obstacle(delivery.study, delivery.destination):
             released += run_write(partial(_release, delivery))
     return released
@@ -85,7 +85,7 @@ def lease_length() -> timedelta:
 
 
 def _release(delivery: Delivery) -> int:
-    released = Delivery.objects.filter(pk=delivery.pk, state=Delivery.HELD).update(
+    released = Delivery.objects.filter(pk=delivery.pk, state=Delivery.AWAITING_BASIS).update(
         state=Delivery.READY, reason_code="queued", not_before=database_now()
     )
     if released:

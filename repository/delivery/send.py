@@ -170,7 +170,7 @@ def _check_allowed(delivery: Delivery) -> None:
         raise _Stopped(Delivery.WITHDRAWN, "subscription_ended")
     obstacle = find_obstacle(delivery.study, delivery.destination)
     if obstacle:
-        raise _Stopped(Delivery.HELD, obstacle)
+        raise _Stopped(Delivery.AWAITING_BASIS, obstacle)
 
 
 def _read_waiting(lease: Lease, delivery: Delivery, source: Source[Any]) -> list[Any]:

@@ -5,6 +5,7 @@ from repository.models.delivery import Attempt, Delivery, DeliveryItem
 from repository.models.document import StoredDocument
 from repository.models.pack import Pack
 from repository.models.publication import Publication
+from repository.models.recall import Recall, RecallReceipt
 from repository.models.upkeep import Damage, JournalHead, StudyLease
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "JournalHead",
     "Pack",
     "Publication",
+    "Recall",
+    "RecallReceipt",
     "StoredDocument",
     "StudyLease",
 ]

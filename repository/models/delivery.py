@@ -2,22 +2,30 @@
 
 from django.db import models
 
-from registry.models import Destination, Study
+from registry.models import Destination, SendRequest, Study
 
 
 class Delivery(models.Model):
-    """One study to one destination in one generation.
+    """What of one study goes to one destination, in one generation.
 
-    States: ready -> leased -> sending -> delivered; leased and sending fall back to ready; held while
-    the receiving department may not see the study; dead when the error is permanent or the deadline
-    has passed; withdrawn when nobody wants it any more; superseded by a newer generation before it
-    was begun. Every write of a worker names its `lease_token`.
+    Kinds: `study` (its images and objects), `prior` (those of an earlier study that bears on another), `report` (one
+    version), `request` (one state of an order), `recall` (a rejection note), `correction` (who the patient is was
+    settled otherwise). `subject` is the key of the report, order or recall; of a study it is empty. Deliveries of one
+    subject to one destination go in the order of their generations.
+
+    States: ready -> leased -> sending (-> verifying) -> delivered; these fall back to ready. awaiting_basis while the
+    receiving department may not see the study; waiting_window outside the hours of what asked for it; held by an
+    operator; dead when the error is permanent or the deadline has passed; withdrawn when nobody wants it any more;
+    superseded by a newer generation before it was begun. Every write of a worker names its `lease_token`.
     """
 
     READY = "ready"
     LEASED = "leased"
     SENDING = "sending"
+    VERIFYING = "verifying"
     DELIVERED = "delivered"
+    AWAITING_BASIS = "awaiting_basis"
+    WAITING_WINDOW = "waiting_window"
     HELD = "held"
     DEAD = "dead"
     WITHDRAWN = "withdrawn"
@@ -25,27 +33,38 @@ class Delivery(models.Model):
 
     study = models.ForeignKey(Study, models.CASCADE, related_name="deliveries")
     destination = models.ForeignKey(Destination, models.PROTECT, related_name="deliveries")
+    kind = models.CharField(max_length=10, default="study")
+    subject = models.CharField(max_length=64, blank=True)
     generation = models.PositiveIntegerField()
     priority = models.CharField(max_length=8, default="normal")
     priority_rank = models.PositiveSmallIntegerField(default=1)
-    state = models.CharField(max_length=12, default=READY)
+    state = models.CharField(max_length=14, default=READY)
     reason_code = models.CharField(max_length=30, blank=True, help_text="Made a sentence by delivery.reasons")
     reason = models.TextField(blank=True, help_text="What the receiver or the worker said about it")
     subscription_ids = models.JSONField(default=list)
+    send_request = models.ForeignKey(SendRequest, models.SET_NULL, related_name="deliveries", null=True)
+    because = models.JSONField(default=dict, help_text="Of a prior: the order or study it bears on")
     planned_at = models.DateTimeField()
     not_before = models.DateTimeField()
     deadline_at = models.DateTimeField()
     lease_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True, help_text="When it came into a state that nobody works on")
     delivered_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["study", "destination", "generation"], name="delivery_once"),
+            models.UniqueConstraint(
+                fields=["study", "destination", "kind", "subject", "generation"], name="delivery_once"
+            ),
         ]
         indexes = [
             models.Index(fields=["state", "priority_rank", "not_before"], name="delivery_claim"),
+            models.Index(fields=["destination", "state"], name="delivery_of_destination"),
+            models.Index(
+                fields=["subject", "destination"], name="delivery_of_subject", condition=~models.Q(subject="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -190,8 +190,8 @@ def test_demo_starts_a_server_of_its_own_and_is_delivered_at_the_next_start(star
 
 def is_settled(states: dict[str, int]) -> bool:
     """Say whether everything was delivered, but for what its receiver may not see."""
-    assert states.keys() <= {"ready", "leased", "sending", "delivered", "held"}
-    return states.get("delivered", 0) >= 5 and states.keys() <= {"delivered", "held"}
+    assert states.keys() <= {"ready", "leased", "sending", "delivered", "awaiting_basis"}
+    return states.get("delivered", 0) >= 5 and states.keys() <= {"delivered", "awaiting_basis"}
 
 
 @pytest.fixture

@@ -178,5 +178,5 @@ def test_a_study_in_a_conflict_is_sent_nowhere(deliver, tmp_path: Path, region) 
         Delivery.objects.update(state="ready", lease_token="")
         delivery.items.update(state="waiting")
         assert send_ready("worker", PACKS)
-    assert Delivery.objects.get().state == "held"
+    assert Delivery.objects.get().state == "awaiting_basis"
     assert len(peer.got) == 1

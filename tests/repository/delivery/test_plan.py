@@ -11,7 +11,7 @@ from registry import changes
 from registry.models import Change, Destination, Instance, Share, Study, Subscription
 from repository.delivery.duties import note_quiet_studies
 from repository.delivery.plan import READER, plan_deliveries
-from repository.delivery.schedule import release_held
+from repository.delivery.schedule import release_awaiting
 from repository.models import Delivery, DeliveryItem
 from tests.registry.factories import make_department, make_study, make_uid
 from tests.repository.delivery.conftest import run_side_by_side
@@ -119,12 +119,12 @@ def test_a_disputed_identity_is_held_until_it_is_settled(region, make_quiet):
     study = make_quiet(in_conflict=True)
     study.homes.update(unit=None)
     assert plan_deliveries() == frozenset()
-    assert Delivery.objects.get().state == "held"
+    assert Delivery.objects.get().state == "awaiting_basis"
     assert Delivery.objects.get().reason_code == "in_conflict"
-    assert release_held() == 0
+    assert release_awaiting() == 0
     Study.objects.update(in_conflict=False)
     study.homes.update(unit=region.hospital.unit)
-    assert release_held() == 1
+    assert release_awaiting() == 1
     assert Delivery.objects.get().state == "ready"
 
 
@@ -196,5 +196,5 @@ def test_what_is_held_is_open_to_nobody_before_it_is_released(region, make_quiet
     plan_deliveries()
     assert not Share.objects.exists()
     Study.objects.filter(pk=study.pk).update(in_conflict=False)
-    assert release_held() == 1
+    assert release_awaiting() == 1
     assert Share.objects.get().department == region.ward

@@ -36,7 +36,7 @@ def remove_first(study: Study) -> Removal:
     return delete(KEEPER, Target(study.study_instance_uid, series, uids_of(study)[0]), door="test")
 
 
-@pytest.mark.parametrize("state", ["ready", "held"])
+@pytest.mark.parametrize("state", ["ready", "awaiting_basis"])
 def test_a_study_that_is_removed_is_withdrawn_before_it_is_sent(study, receiver: Receiver, state):
     Delivery.objects.update(state=state)
     reject(KEEPER, Target(study.study_instance_uid), REJECTIONS[0], door="test")

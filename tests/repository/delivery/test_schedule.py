@@ -114,7 +114,7 @@ def test_a_dead_process_gives_back_at_once(deliveries):
         lambda held: lease.record_items(held, ["1.2"], {}, 10),
         lambda held: lease.forget_items(held, ["1.2"]),
         lambda held: lease.complete(held),
-        lambda held: lease.stop(held, "held", "no_basis"),
+        lambda held: lease.stop(held, "awaiting_basis", "no_basis"),
         lambda held: lease.fail(held, Failure("retry", "no_connection", "gone")),
     ],
     ids=["begin", "renew", "record_items", "forget_items", "complete", "stop", "fail"],

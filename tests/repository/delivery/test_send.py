@@ -247,7 +247,7 @@ def test_a_decision_that_turned_between_two_requests_stops_the_rest(study, recei
         yield from stream_file(item)
 
     delivery = attempt(Source(list_instances, stream_and_block))
-    assert (delivery.state, delivery.reason_code) == ("held", "in_conflict")
+    assert (delivery.state, delivery.reason_code) == ("awaiting_basis", "in_conflict")
     assert len(receiver.stored) == 1
 
 
