@@ -36,7 +36,7 @@ __all__ = ["Unauthenticated", "authenticate", "valid_assignments"]
 SESSION_ASSIGNMENT = "assignment"
 TOKEN_BYTES = 32
 SCOPES = ("store", "read", "delete")
-KNOWN_SCOPES = (*SCOPES, "consent", "review_access")
+KNOWN_SCOPES = (*SCOPES, "consent", "review_access", "keep_subscriptions", "keep_destinations", "replay")
 """With those that a client has only when somebody gave them to it by name."""
 
 

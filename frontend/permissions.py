@@ -42,4 +42,9 @@ def _words() -> dict[str, tuple[str, str]]:
         "replay": (_("Send again"), _("Send deliveries again")),
         "export": (_("Take out"), _("Take studies out of the system")),
         "map_codes": (_("Map codes"), _("Map the words of sources to the region's codes")),
+        "keep_subscriptions": (_("Keep subscriptions"), _("Keep what the department subscribes to")),
+        "keep_destinations": (
+            _("Keep destinations"),
+            _("Keep the department's destinations, and hold and release deliveries"),
+        ),
     }

@@ -17,6 +17,8 @@ PERMISSIONS = {
     "replay": "Send deliveries again",
     "export": "Take studies out of the system",
     "map_codes": "Map the words of sources to the region's codes",
+    "keep_subscriptions": "Keep what the department subscribes to",
+    "keep_destinations": "Keep the department's destinations, and hold and release deliveries",
 }
 """Object permissions on a department, given to the group of an assignment: codename and what it lets one do."""
 

@@ -25,7 +25,10 @@ ROLES = (
     DemoRole("physician", "Läkare", ("read_studies", "grant_consent", "break_glass")),
     DemoRole("nurse", "Sjuksköterska", ("read_studies", "grant_consent")),
     DemoRole(
-        "administrator", "Systemförvaltare", ("manage_members", "replay", "map_codes"), "administration"
+        "administrator",
+        "Systemförvaltare",
+        ("manage_members", "replay", "map_codes", "keep_subscriptions", "keep_destinations"),
+        "administration",
     ),
     DemoRole(
         "privacy-officer",
@@ -36,7 +39,15 @@ ROLES = (
     DemoRole(
         "head-of-unit",
         "Verksamhetschef",
-        ("read_studies", "manage_members", "review_access", "grant_consent", "register_block", "lift_block"),
+        (
+            "read_studies",
+            "manage_members",
+            "review_access",
+            "grant_consent",
+            "register_block",
+            "lift_block",
+            "keep_subscriptions",
+        ),
     ),
 )
 BY_CODE = {role.code: role for role in ROLES}
