@@ -54,44 +54,70 @@ def share_study(
         Without `push`, or for a study that another unit keeps.
     StudyInConflict, InvalidEntry
     """
+    require_shareable(actor, study, department, basis=basis, door=door)
+    ends_at = None if valid_to is None else require_end(valid_to, timezone.now())
+    return run_write(lambda: grant_share(actor, study, department, basis=basis, valid_to=ends_at, door=door))
+
+
+def require_shareable(
+    actor: Actor, study: Study, department: Department, *, basis: str, door: str = ""
+) -> None:
+    """Ask what has to be true before a study is shared; outside the transaction, so that a refusal is in the log.
+
+    Raises
+    ------
+    MissingRight, InvalidEntry
+        As `share_study` does.
+    """
     require_right(actor, "push", "share", study.person_id, door=door)
     if basis not in BASES:
         raise InvalidEntry(f"unknown basis {basis[:20]!r}; known are {', '.join(BASES)}")
     _require_custodian(actor, study, "share", door)
     if study.custodian_id == department.pk:
         raise InvalidEntry("the study is at home in that department already")
+
+
+def grant_share(
+    actor: Actor,
+    study: Study,
+    department: Department,
+    *,
+    basis: str,
+    valid_to: datetime | None = None,
+    door: str = "",
+) -> Share:
+    """Write a share that was found allowed; in a transaction.
+
+    Raises
+    ------
+    StudyInConflict
+    """
+    current = Study.objects.get(pk=study.pk)
+    if current.in_conflict:
+        raise StudyInConflict("the study waits until a question about its patient is settled")
     now = timezone.now()
-    row = Share(
-        study=study,
+    row = Share.objects.create(
+        study=current,
         department=department,
         basis=basis,
         valid_from=now,
-        valid_to=None if valid_to is None else require_end(valid_to, now),
+        valid_to=valid_to,
         registered_by=actor.subject,
         registered_at=now,
     )
-
-    def work() -> Share:
-        row.pk = None
-        current = Study.objects.get(pk=study.pk)
-        if current.in_conflict:
-            raise StudyInConflict("the study waits until a question about its patient is settled")
-        row.save(force_insert=True)
-        _write_homes(current, [department.pk])
-        note(
-            actor,
-            "share",
-            study.person_id,
-            "share",
-            row,
-            door=door,
-            study_instance_uid=study.study_instance_uid,
-            department=department.hsa_id,
-            basis_of_share=basis,
-        )
-        return row
-
-    return run_write(work)
+    _write_homes(current, [department.pk])
+    note(
+        actor,
+        "share",
+        current.person_id,
+        "share",
+        row,
+        door=door,
+        study_instance_uid=current.study_instance_uid,
+        department=department.hsa_id,
+        basis_of_share=basis,
+    )
+    return row
 
 
 def withdraw_share(actor: Actor, share: Share, *, door: str = "") -> Share:

@@ -114,6 +114,8 @@ KINDS: dict[str, Kind] = {
     "lift_cancel": _OBJECT_CHANGE,
     "share": _OBJECT_CHANGE,
     "share_withdraw": _OBJECT_CHANGE,
+    "send_now": _OBJECT_CHANGE,
+    "send_withdraw": _OBJECT_CHANGE,
     "flag_set": _OBJECT_CHANGE,
     "flag_end": _OBJECT_CHANGE,
     "relative_add": _RECORD_MADE,

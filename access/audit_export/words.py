@@ -34,6 +34,8 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "lift_cancel": ("Avslutade en hävd spärr", "Ended a lift of a block"),
     "share": ("Delade undersökningen med en annan enhet", "Shared the study with another unit"),
     "share_withdraw": ("Avslutade en delning", "Ended a share"),
+    "send_now": ("Skickade undersökningar till en annan enhet", "Sent studies to another unit"),
+    "send_withdraw": ("Avbröt en sändning", "Withdrew a sending"),
     "flag_set": ("Satte en markering om patienten", "Set a mark about the patient"),
     "flag_end": ("Tog bort en markering om patienten", "Removed a mark about the patient"),
     "relative_add": ("Registrerade en närstående bland personalen", "Registered a relative among the staff"),
