@@ -10,6 +10,7 @@ from access.database import run_write
 from registry.models import DepartmentMilestone, Study
 from registry.reading import permit_reading, record_reading
 from registry.visibility import UnknownStudy, VisibleStudy
+from registry.worklist import note_opened
 
 DOOR = "portal"
 
@@ -46,7 +47,7 @@ def open_study(actor: Actor, study_instance_uid: str) -> OpenedStudy:
 
 
 def record_opening(actor: Actor, visible: VisibleStudy) -> None:
-    """Write the access log, and the department's first opening; call it before the answer is made."""
+    """Write the access log, the department's first opening and its worklist; call it before the answer is made."""
     record_reading(actor, visible, door=DOOR)
     department_id = actor.scope.department_id
     if department_id is None:
@@ -56,6 +57,7 @@ def record_opening(actor: Actor, visible: VisibleStudy) -> None:
     )
     if not opened.exists():
         run_write(lambda: _mark_first_opening(visible.pk, department_id))
+    note_opened(actor, visible.pk)
 
 
 def _mark_first_opening(study_id: int, department_id: int) -> None:

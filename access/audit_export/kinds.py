@@ -116,6 +116,7 @@ KINDS: dict[str, Kind] = {
     "share_withdraw": _OBJECT_CHANGE,
     "send_now": _OBJECT_CHANGE,
     "send_withdraw": _OBJECT_CHANGE,
+    "worklist_done": _OBJECT_CHANGE,
     "flag_set": _OBJECT_CHANGE,
     "flag_end": _OBJECT_CHANGE,
     "relative_add": _RECORD_MADE,

@@ -36,6 +36,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "share_withdraw": ("Avslutade en delning", "Ended a share"),
     "send_now": ("Skickade undersökningar till en annan enhet", "Sent studies to another unit"),
     "send_withdraw": ("Avbröt en sändning", "Withdrew a sending"),
+    "worklist_done": ("Markerade en undersökning som klar", "Marked a study as done"),
     "flag_set": ("Satte en markering om patienten", "Set a mark about the patient"),
     "flag_end": ("Tog bort en markering om patienten", "Removed a mark about the patient"),
     "relative_add": ("Registrerade en närstående bland personalen", "Registered a relative among the staff"),

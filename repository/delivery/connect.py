@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from access.secrets import UnreadableSecret, unseal
 from registry.models import Destination
-from repository.delivery import c_store, folder, stow_rs
+from repository.delivery import c_store, folder, stow_rs, worklist
 from repository.delivery.address import (
     ForbiddenAddress,
     UnknownHost,
@@ -32,6 +32,8 @@ def connect(destination: Destination) -> Receiver:
             return c_store.connect(resolve_dicom_address(destination.url), destination.called_ae_title)
         if scheme == "file":
             return folder.connect(destination.url)
+        if scheme == "worklist":
+            return worklist.connect(destination)
         return stow_rs.connect(resolve_address(destination.url), unseal(destination.token_sealed))
     except (ForbiddenAddress, UnreadableSecret) as error:
         raise FailedRequest(Failure("destination", "destination_fault", str(error))) from error
