@@ -24,6 +24,7 @@ from registry.models import (
 )
 
 _AT_ONCE = 500
+MANIFEST_MAKERS = ("kos", "mado", "fhir")
 
 
 def give_back(row: PatientMerge) -> list[int]:
@@ -40,6 +41,7 @@ def give_back(row: PatientMerge) -> list[int]:
         _send(model, _documents_since(model, survivor_id, numbers), survivor_id, subsumed_id)
     studies = sorted(before & set(Study.objects.filter(person=subsumed_id).values_list("pk", flat=True)))
     _send_along(since, survivor_id, subsumed_id)
+    _send_made_here(studies, survivor_id, subsumed_id)
     keys = moved.get(PatientIdentifier._meta.label, set())
     PatientIdentifier.objects.filter(pk__in=keys, subsumed_at=row.made_at).update(subsumed_at=None)
     keep_closed(survivor_id, subsumed_id, row)
@@ -114,6 +116,22 @@ def _send_along(studies: list[int], giver_id: int, taker_id: int) -> None:
         others = model._default_manager.filter(patient=giver_id, studies__person=giver_id)
         keys = rows.exclude(pk__in=others.values("pk")).values_list("pk", flat=True)
         _send(model, sorted(set(keys)), giver_id, taker_id)
+
+
+def _send_made_here(studies: list[int], giver_id: int, taker_id: int) -> None:
+    """Move the documents that were made here of what went back: they tell of it, whatever the patient was called.
+
+    Nobody sent them under a number, so that none of them would be found by that.
+    """
+    rows = DocumentEntry.objects.filter(patient=giver_id).filter(
+        Q(study__in=studies, maker__in=MANIFEST_MAKERS)
+        | Q(maker="report", report_version__report__patient=taker_id)
+        | Q(maker="request", order__patient=taker_id)
+    )
+    keys = sorted(rows.values_list("pk", flat=True))
+    sets = SubmissionSet.objects.filter(patient=giver_id, entries__in=keys).values_list("pk", flat=True)
+    _send(SubmissionSet, sorted(set(sets)), giver_id, taker_id)
+    _send(DocumentEntry, keys, giver_id, taker_id)
 
 
 def _send(model: type[Model], keys: list[int], giver_id: int, taker_id: int) -> None:

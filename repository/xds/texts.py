@@ -15,6 +15,7 @@ from registry.affinity import affinity
 from registry.affinity_domain.shapes import DocumentCodes
 from registry.documents import deprecate, register
 from registry.dtm import write_dtm
+from registry.identity import is_oid
 from registry.models import DocumentEntry, Order, ReportVersion, Study
 from registry.models.document import APPROVED
 from registry.submission import (
@@ -156,7 +157,7 @@ def _draft(
         practice_setting_code=domain.manifest_codes.practice_setting_code,
         healthcare_facility_type_code=domain.manifest_codes.healthcare_facility_type_code,
         confidentiality_codes=(confidentiality,),
-        source_patient_id=patient_id,
+        source_patient_id=_source_patient_id(study) or patient_id,
         language_code=domain.manifest_codes.language_code,
         service_start_time=study.study_date,
         service_stop_time=study.study_date,
@@ -166,6 +167,12 @@ def _draft(
         study_instance_uid=study.study_instance_uid,
         maker=maker,
     )
+
+
+def _source_patient_id(study: Study) -> str:
+    """Name the patient as the study's source did: that stays when patients are merged or parted."""
+    issuer = study.issuer_of_patient_id
+    return f"{study.patient_id_normal}^^^&{issuer}&ISO" if study.patient_id_normal and is_oid(issuer) else ""
 
 
 def _request_text(order: Order) -> str:
