@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,11 @@ def region(db, sink: Sink) -> Region:
     destination = Destination.objects.create(department=ward, name="PACS", url=sink.url_of("ward"))
     subscription = Subscription.objects.create(department=ward, destination=destination, modalities=["CT"])
     return Region(hospital, ward, destination, subscription)
+
+
+@pytest.fixture
+def folder(settings, tmp_path: Path) -> Path:
+    """Where this test's packs and spool lie; studies are quiet at once."""
+    settings.OBJECTS_ROOT, settings.SPOOL_ROOT = tmp_path / "objects", tmp_path / "spool"
+    settings.QUIET_S = 0
+    return tmp_path
