@@ -5,7 +5,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView
 
 from access.rest import ActorAuthentication
-from deploy.api import care, codes, consents, description, emergencies, reviews, shares
+from deploy.api import care, codes, consents, description, destinations, emergencies, reviews, shares
 from deploy.api.base import DeclaredWords
 from deploy.api.care import ANYBODY
 
@@ -25,7 +25,8 @@ class Description(SpectacularAPIView):
 
 DESCRIBED = {
     "TITLE": "Samsyn management API",
-    "DESCRIPTION": "What patients decide, who takes part in their care, openings, shares, log reviews, codes.",
+    "DESCRIPTION": "What patients decide, who takes part in their care, openings, shares, log reviews, codes,"
+    " what is distributed to which departments.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX_INSERT": "/api/v1",
     "ENUM_NAME_OVERRIDES": {"Finding": "registry.review.findings.FINDINGS"},
@@ -71,4 +72,6 @@ urlpatterns = [
     path("code-mappings/<int:key>/end", codes.MappingEnd.as_view()),
     path("code-coverage", codes.Coverages.as_view()),
     path("outside-reads", reviews.OutsideReads.as_view()),
+    path("destinations", destinations.Destinations.as_view()),
+    path("destinations/<int:key>", destinations.DestinationOne.as_view()),
 ]

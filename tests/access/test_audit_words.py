@@ -17,6 +17,8 @@ ABOUT_NO_PATIENT = {
     "assignment_end",
     "assignment_give",
     "audit_erase",
+    "destination_add",
+    "destination_change",
     "login",
     "login_failed",
     "logout",
@@ -25,6 +27,9 @@ ABOUT_NO_PATIENT = {
     "rebuild_index",
     "role_change",
     "subscribe",
+    "subscription_add",
+    "subscription_change",
+    "subscription_end",
     "unmap_code",
 }
 
