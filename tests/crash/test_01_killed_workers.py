@@ -61,7 +61,7 @@ def test_killed_in_the_middle_of_a_body(study, system: Ward, tmp_path: Path) -> 
 
     kill.before_body = True  # type: ignore[attr-defined]
     system.script = [kill]
-    worker.append(start_worker(tmp_path, size_bytes=BIG_BYTES))
+    worker.append(start_worker(tmp_path, "--bytes", str(BIG_BYTES)))
     wait_for(lambda: bool(worker[0].popen.poll()), "the worker's death")
     assert system.files == {}
     assert_came_through(study, system)

@@ -34,13 +34,10 @@ def padded_source(size_bytes: int = FILE_BYTES) -> Source[Any]:
     return Source(list_instances, partial(stream_padded, size_bytes=size_bytes))
 
 
-def start_worker(
-    folder: Path, *, name: str = "w", idle_s: float = 60.0, size_bytes: int = FILE_BYTES, poison: str = ""
-) -> RunningProcess:
-    """Start a process that sends what this test's database holds."""
+def start_worker(folder: Path, *options: str, name: str = "w") -> RunningProcess:
+    """Start a process that sends what this test's database holds; `options` are those of `delivery_worker`."""
     database = str(connection.settings_dict["NAME"])
-    command = [sys.executable, "-m", "tests.support.delivery_worker", database, name]
-    command += [str(idle_s), str(size_bytes), *([poison] if poison else [])]
+    command = [sys.executable, "-m", "tests.support.delivery_worker", database, "--name", name, *options]
     environment = os.environ | {"SAMSYN_DELIVERY_LEASE_S": str(settings.DELIVERY_LEASE_S)}
     return start_process(command, folder / f"{name}.log", environment=environment, folder=Path(PROJECT))
 
