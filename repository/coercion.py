@@ -16,6 +16,7 @@ from typing import Any
 
 from pydicom.charset import python_encoding
 
+from registry.identity import is_oid
 from repository.encoding import UNDEFINED_LENGTH, encode_explicit_header
 from repository.explicit import (
     ITEM,
@@ -36,6 +37,20 @@ MODIFYING_SYSTEM = "SAMSYN"
 REASON = "COERCE"
 ISSUER, ISSUER_QUALIFIERS = 0x00100021, 0x00100024
 SETTABLE = {ISSUER: "LO", ISSUER_QUALIFIERS: "SQ", 0x00080080: "LO", 0x00081040: "LO"}
+"""What rules set when an instance is stored."""
+ACCESSION_NUMBER, ACCESSION_ISSUER = 0x00080050, 0x00080051
+PATIENT_ID, PROCEDURE_CODES = 0x00100020, 0x00081032
+TRANSLATABLE = {
+    ACCESSION_NUMBER: "SH",
+    ACCESSION_ISSUER: "SQ",
+    PROCEDURE_CODES: "SQ",
+    PATIENT_ID: "LO",
+    ISSUER: "LO",
+    ISSUER_QUALIFIERS: "SQ",
+}
+"""What a receiver has its own numbers and codes for."""
+_VRS = SETTABLE | TRANSLATABLE
+_NEVER_ABSENT = frozenset((ACCESSION_NUMBER, PATIENT_ID))
 _CHARACTER_SET = 0x00080005
 _ORIGINAL_ATTRIBUTES, _MODIFIED_ATTRIBUTES = 0x04000561, 0x04000550
 _BLOCK_BYTES = 256 << 10
@@ -48,10 +63,13 @@ class Uncoercible(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A new value of one attribute; "" takes the attribute away. That of issuer qualifiers is the OID."""
+    """A new value of one attribute; "" takes the attribute away, or its value where it has to be there.
+
+    That of issuers is an OID, of the accession number's also a local name; that of a code is code, scheme and meaning.
+    """
 
     tag: int
-    value: str
+    value: str | tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +112,31 @@ def plan_coercion(view: View, header: Header, changes: Sequence[Change], stamp: 
 
     Standard: PS3.3 Table C.12-1
     """
-    if header.transfer_syntax_uid in UNTOUCHED or header.parsed_by != "strict":
+    if header.parsed_by != "strict":
         raise Uncoercible("its data set is not in plain little endian order")
-    is_implicit = header.transfer_syntax_uid == IMPLICIT
+    return plan_changes(view, header.transfer_syntax_uid, changes, stamp)
+
+
+def plan_changes(
+    view: View, transfer_syntax_uid: str, changes: Sequence[Change], stamp: Stamp, *, is_whole: bool = True
+) -> list[Splice]:
+    """Return the same for a file, or for a beginning of it that reaches beyond Original Attributes Sequence.
+
+    Raises
+    ------
+    Uncoercible
+        It is to stay as it is, or a longer beginning is needed.
+    """
+    if transfer_syntax_uid in UNTOUCHED:
+        raise Uncoercible("its data set is not in plain little endian order")
+    is_implicit = transfer_syntax_uid == IMPLICIT
     offset = read_meta(_flat(view), find_meta(_flat(view)), Findings()).data_set_offset
     try:
         elements, end = _scan(view, offset, is_implicit=is_implicit)
     except MalformedDataSet as error:
         raise Uncoercible(str(error)) from error
+    if end >= len(view) and not is_whole:
+        raise Uncoercible("its beginning does not reach beyond the attributes that are changed")
     encoding = _find_encoding(view, elements.get(_CHARACTER_SET))
     ordered = sorted(changes, key=lambda change: change.tag)
     item = _encode_item(_original_attributes(view, elements, ordered, stamp, is_implicit=is_implicit))
@@ -237,7 +272,7 @@ def _original_attributes(
     former = b"".join(
         bytes(view[elements[c.tag].start : elements[c.tag].end])
         if c.tag in elements
-        else _encode(c.tag, SETTABLE[c.tag], b"", is_implicit=is_implicit)
+        else _encode(c.tag, _VRS[c.tag], b"", is_implicit=is_implicit)
         for c in changes
     )
     texts = (
@@ -264,18 +299,30 @@ def _append_item(view: View, known: _Element | None, item: bytes, *, is_implicit
 
 def _encode_change(change: Change, encoding: str, *, is_implicit: bool) -> bytes:
     if not change.value:
-        return b""
-    if change.tag == ISSUER_QUALIFIERS:
-        entity = _encode(0x00400032, "UT", change.value.encode("ascii"), is_implicit=is_implicit)
-        kind = _encode(0x00400033, "CS", b"ISO", is_implicit=is_implicit)
-        return _encode(change.tag, "SQ", _encode_item(entity + kind), is_implicit=is_implicit)
+        is_empty = change.tag in _NEVER_ABSENT
+        return _encode(change.tag, _VRS[change.tag], b"", is_implicit=is_implicit) if is_empty else b""
     try:
-        value = change.value.encode(encoding)
+        value = _encode_value(change, encoding, is_implicit=is_implicit)
     except (UnicodeEncodeError, LookupError) as error:
         raise Uncoercible(
             f"({change.tag >> 16:04X},{change.tag & 0xFFFF:04X}) cannot be written in its character set"
         ) from error
-    return _encode(change.tag, SETTABLE[change.tag], value, is_implicit=is_implicit)
+    return _encode(change.tag, _VRS[change.tag], value, is_implicit=is_implicit)
+
+
+def _encode_value(change: Change, encoding: str, *, is_implicit: bool) -> bytes:
+    if isinstance(change.value, str) and _VRS[change.tag] != "SQ":
+        return change.value.encode(encoding)
+    if isinstance(change.value, str):
+        is_universal = change.tag == ISSUER_QUALIFIERS or is_oid(change.value)
+        texts = [(0x00400032, "UT", change.value), (0x00400033, "CS", "ISO")]
+        texts = texts if is_universal else [(0x00400031, "UT", change.value)]
+    else:
+        tags = ((0x00080100, "SH"), (0x00080102, "SH"), (0x00080104, "LO"))
+        texts = [(tag, vr, text) for (tag, vr), text in zip(tags, change.value, strict=True)]
+    return _encode_item(
+        b"".join(_encode(tag, vr, text.encode(encoding), is_implicit=is_implicit) for tag, vr, text in texts)
+    )
 
 
 def _encode_item(content: bytes) -> bytes:

@@ -17,6 +17,7 @@ from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.lease import LostLease
 from repository.delivery.receiver import File, Receiver
 from repository.delivery.schedule import Lease, lease_length
+from repository.delivery.translate import Translation, read_translation, say_why_not, translate
 from repository.models import Delivery, DeliveryItem
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     _check_allowed(delivery)
     leases.begin(lease)
     waiting = _read_waiting(lease, delivery, source)
+    translation = read_translation(delivery.study, delivery.destination)
     receiver = connect(delivery.destination)
     try:
         unanswered: set[str] = set()
@@ -131,7 +133,7 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
                 _check_allowed(_read_delivery(lease))
                 leases.renew(lease)
                 batch = _read_again(lease, delivery, batch, source)
-            unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source)
+            unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source, translation)
     finally:
         receiver.close()
     if unanswered:
@@ -198,18 +200,26 @@ def _list_instances(study: Study, source: Source[Any]) -> Sequence[Any]:
         return ()
 
 
-def _send_batch(progress: _Progress, receiver: Receiver, batch: list[Any], source: Source[Any]) -> set[str]:
+def _send_batch(
+    progress: _Progress,
+    receiver: Receiver,
+    batch: list[Any],
+    source: Source[Any],
+    translation: Translation | None,
+) -> set[str]:
     """Send one request and record its answer; returns the instances the receiver had no room for."""
     release()
-    if not batch:
+    files, unfit = _open_files(batch, source, translation)
+    if unfit:
+        leases.record_items(progress.lease, (), unfit, 0)
+    if not files:
         return set()
-    files = [File(i.sop_instance_uid, partial(source.stream_file, i), i) for i in batch]
     answer = receiver.store(
         files,
         on_sent=progress.note_sent,
         on_body_sent=lambda: progress.renew(receiver.answer_timeout_s),
     )
-    sent = {i.sop_instance_uid for i in batch}
+    sent = {file.sop_instance_uid for file in files}
     failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}
     leases.record_items(progress.lease, answer.stored & sent, failed, progress.sent_bytes)
     unnamed = sent - answer.stored - failed.keys() - answer.busy
@@ -217,3 +227,22 @@ def _send_batch(progress: _Progress, receiver: Receiver, batch: list[Any], sourc
         text = f"the receiver's answer does not name {len(unnamed)} of {len(sent)} instances"
         raise FailedRequest(Failure("retry_once", "answer_incomplete", text))
     return sent & answer.busy
+
+
+def _open_files(
+    batch: list[Any], source: Source[Any], translation: Translation | None
+) -> tuple[list[File], dict[str, str]]:
+    """Return the files of a request, and why others cannot go: never under numbers that are not the receiver's."""
+    openers = {i.sop_instance_uid: partial(source.stream_file, i) for i in batch}
+    if translation is None:
+        return [File(i.sop_instance_uid, openers[i.sop_instance_uid], i) for i in batch], {}
+    files, unfit = [], {}
+    for instance in batch:
+        uid = instance.sop_instance_uid
+        translated = translate(openers[uid], instance.transfer_syntax_uid, translation)
+        reason = say_why_not(translated)
+        if reason:
+            unfit[uid] = f"cannot be given the receiver's numbers: {reason}"
+        else:
+            files.append(File(uid, translated, instance))
+    return files, unfit

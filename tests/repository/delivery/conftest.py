@@ -3,14 +3,23 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from access.models import CareProvider, Department
+from access.authentication import client_actor
+from access.models import ApiClient, CareProvider, Department
 from registry import changes
 from registry.models import Destination, Instance, Study, Subscription
+from repository import retrieve
+from repository.delivery.duties import note_quiet_studies, plan_deliveries, send_ready
 from repository.delivery.send import Source
+from repository.models import Delivery
+from repository.retrieve import instances_to_send
+from repository.store import store
 from tests.registry.factories import make_department, make_study
+from tests.support.dicom import make_uid
 from tests.support.receiver import Receiver, run_receiver
 
 
@@ -36,6 +45,7 @@ def stream_file(item: MemoryFile) -> Iterator[bytes]:
 
 
 MEMORY = Source(list_instances, stream_file)
+PACKS: Source[Any] = Source(instances_to_send, retrieve.stream_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,47 @@ def make_quiet(region: Region) -> Callable[..., Study]:
         return study
 
     return make
+
+
+class Part:
+    """One instance on its way in."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.data
+
+
+@pytest.fixture
+def store_quiet(region: Region, settings, tmp_path: Path) -> Callable[..., None]:
+    """Store instances at the hospital, whose studies are quiet at once."""
+    settings.OBJECTS_ROOT, settings.SPOOL_ROOT = tmp_path / "objects", tmp_path / "spool"
+    settings.QUIET_S = 0
+
+    def act(*files: bytes) -> None:
+        client = ApiClient.objects.create(name=make_uid(), department=region.hospital)
+        results = store(
+            [Part(file) for file in files], client_actor(client, frozenset({"store"})), door="stow"
+        )
+        assert [result.comment for result in results] == [""] * len(files)
+        note_quiet_studies()
+
+    return act
+
+
+@pytest.fixture
+def deliver(store_quiet: Callable[..., None]) -> Callable[..., Delivery]:
+    """Store instances at the hospital, and make one attempt to bring them to a destination."""
+
+    def act(url: str, title: str, *files: bytes) -> Delivery:
+        Destination.objects.update(url=url, called_ae_title=title)
+        store_quiet(*files)
+        plan_deliveries()
+        assert send_ready("worker", PACKS)
+        return Delivery.objects.select_related("study").get()
+
+    return act
 
 
 def run_side_by_side(work: Callable[[], object], number: int) -> None:

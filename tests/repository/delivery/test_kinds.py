@@ -1,7 +1,6 @@
 """Destinations that are no STOW-RS: DCMTK's storescp, a system that takes implicit VR only, a folder."""
 
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,51 +8,15 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import AE, evt
 
-from access.authentication import client_actor
-from access.models import ApiClient
 from registry.models import Destination, Study
-from repository.delivery.duties import note_quiet_studies, plan_deliveries, probe_destinations, send_ready
-from repository.delivery.send import Source
+from repository.delivery.duties import probe_destinations, send_ready
 from repository.models import Delivery
-from repository.retrieve import instances_to_send, stream_file
-from repository.store import store
-from tests.support.dicom import IMPLICIT, RLE, StudyFacts, make_ct, make_uid
+from tests.repository.delivery.conftest import PACKS
+from tests.support.dicom import IMPLICIT, RLE, StudyFacts, make_ct
 from tests.support.dimse import run_storescp
 from tests.support.processes import find_free_port
 
-PACKS: Source[Any] = Source(instances_to_send, stream_file)
 CT = "1.2.840.10008.5.1.4.1.1.2"
-
-
-class Part:
-    """One instance on its way in."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def chunks(self) -> Iterator[bytes]:
-        yield self.data
-
-
-@pytest.fixture
-def deliver(region, settings, tmp_path: Path) -> Callable[..., Delivery]:
-    """Store instances at the hospital, and make one attempt to bring them to a destination."""
-    settings.OBJECTS_ROOT, settings.SPOOL_ROOT = tmp_path / "objects", tmp_path / "spool"
-    settings.QUIET_S = 0
-
-    def act(url: str, title: str, *files: bytes) -> Delivery:
-        Destination.objects.update(url=url, called_ae_title=title)
-        client = ApiClient.objects.create(name=make_uid(), department=region.hospital)
-        results = store(
-            [Part(file) for file in files], client_actor(client, frozenset({"store"})), door="stow"
-        )
-        assert [result.comment for result in results] == [""] * len(files)
-        note_quiet_studies()
-        plan_deliveries()
-        assert send_ready("worker", PACKS)
-        return Delivery.objects.select_related("study").get()
-
-    return act
 
 
 def read(folder: Path) -> list[Any]:
