@@ -98,11 +98,21 @@ def _match_text(match: Match, column: str) -> Q:
 
 
 def _match_patient_id(match: Match, column: str) -> Q:
-    """Compare exact numbers with the indexed normal form, patterns with both forms."""
+    """Compare exact numbers with the indexed normal form, patterns with both forms.
+
+    A person's other numbers are looked for in the same index; somebody else may have the same under another issuer.
+    """
     normal = f"{column}_normal"
     if match.is_exact:
         numbers = {number for value in split_values(match) for number in patient_numbers(value)}
-        return Q(**{f"{normal}__in": sorted(numbers)})
+        asked = Q(**{f"{normal}__in": sorted(numbers)})
+        if not match.persons:
+            return asked
+        path = column.removesuffix("patient_id")
+        if match.issuer is not None:
+            asked &= make_condition(match.issuer, f"{path}issuer_of_patient_id")
+        anyone = Q(**{f"{normal}__in": sorted(numbers.union(match.others))})
+        return anyone & (asked | _any(Q(**{f"{path}person": person}) for person in match.persons))
     return _any(_compare(target, value) for value in split_values(match) for target in (column, normal))
 
 

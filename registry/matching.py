@@ -65,7 +65,8 @@ class Match:
     """One key of a search.
 
     `items` are the keys inside a sequence, which then has no `value`; `time` is the range of times that
-    belongs to a range of dates.
+    belongs to a range of dates. Of a PatientID, `others` are further numbers of the `persons` who have it, and
+    `issuer` is the key that says whose number it is.
     """
 
     attribute: Attribute
@@ -73,6 +74,9 @@ class Match:
     items: tuple[ItemKey, ...] = ()
     rules: Rules = LITERAL
     time: str = ""
+    others: tuple[str, ...] = ()
+    persons: tuple[int, ...] = ()
+    issuer: "Match | None" = None
 
     @property
     def is_universal(self) -> bool:

@@ -28,6 +28,7 @@ from registry.conditions import make_condition, name_prefix, split_every, split_
 from registry.foreign_rows import is_service_asked
 from registry.matching import Match
 from registry.models import Instance, Series, Study
+from registry.patient_keys import widen_to_person
 from registry.permitted import WAYS, not_protected, open_ways, written
 from registry.terms import Shape, Terms, make_slots, values_of
 from registry.visibility import decide_studies, reader_of, terms_of, visible_studies
@@ -137,8 +138,8 @@ def count_matches(level: Level, matches: Sequence[Match], actor: Actor) -> int:
     UnreadableKeyValue, SearchTooBroad
         As `search` does.
     """
-    wanted = [match for match in matches if not match.is_universal]
     with _time_limit():
+        wanted = widen_to_person([match for match in matches if not match.is_universal])
         studies = visible_studies(actor).filter(_combine("study", wanted))
         if _names_somebody(wanted) and not actor.scope.region_wide:
             studies = studies.filter(not_protected())
@@ -162,7 +163,7 @@ def _time_limit() -> Iterator[None]:
 def _search(
     level: Level, matches: Sequence[Match], paging: Paging, actor: Actor, columns: Sequence[str]
 ) -> SearchPage:
-    wanted = [match for match in matches if not match.is_universal]
+    wanted = widen_to_person([match for match in matches if not match.is_universal])
     # Each study found has at least one child that matches, so these hold the whole page of any level.
     count = max(paging.end + 1, LOOK_AHEAD)
     studies = [place[-1] for place in _find_studies(wanted, count, actor)]

@@ -10,6 +10,7 @@ from registry.fhir.identifiers import identifier_of, numbers_of
 from registry.fhir.parameters import Criterion, SearchParameter
 from registry.fhir.structure import Resource
 from registry.fhir.values import ReferenceValue, Token
+from registry.merges import current_patient_id
 from registry.models import Patient, PatientIdentifier
 
 PATIENT = SearchParameter("patient", "reference", "The patient, as Patient/id", target="Patient")
@@ -37,17 +38,21 @@ def find_patient_ids(asked: Asked, criteria: Iterable[Criterion]) -> frozenset[i
 
 
 def refer_to(patient: Patient, identifiers: Iterable[PatientIdentifier]) -> Resource:
-    """Refer to a patient by address, and by number for those who know no address here."""
+    """Refer to a patient by address, and by a number that is still good for those who know no address here."""
     reference: Resource = {"reference": f"Patient/{patient.pk}", "type": "Patient"}
-    chosen = min(identifiers, key=lambda row: (not row.is_national, row.pk), default=None)
+    good = [row for row in identifiers if row.subsumed_at is None]
+    chosen = min(good, key=lambda row: (not row.is_national, row.pk), default=None)
     if chosen is not None:
         reference["identifier"] = identifier_of(chosen.issuer, chosen.value)
     return reference
 
 
 def _by_reference(asked: Asked, value: ReferenceValue) -> set[int]:
+    """Find by address; that of a merged patient leads to the survivor, and to what is kept under the old one."""
     is_number = value.id.isascii() and value.id.isdigit() and len(value.id) <= 18
-    return {int(value.id)} if is_number and value.names("Patient", asked.base) else set()
+    if not is_number or not value.names("Patient", asked.base):
+        return set()
+    return {int(value.id), current_patient_id(int(value.id))}
 
 
 def _by_identifier(name: str, token: Token) -> set[int]:

@@ -85,16 +85,14 @@ def _is_token(name: str, token: Token) -> Q:
 
 
 def _has_number(token: Token) -> Q:
-    """Find by number; a subsumed one is none to ask under."""
+    """Find by number, also by one that was subsumed: it leads to the survivor, whose resource says `old` of it."""
     if token.system and not token.code:
         return Q(identifiers__issuer=issuer_of(token.system), identifiers__subsumed_at=None)
     condition = Q(pk__in=[])
     for number in numbers_of(token):
-        condition |= Q(
-            identifiers__value=number.value, identifiers__issuer=number.issuer, identifiers__subsumed_at=None
-        )
+        condition |= Q(identifiers__value=number.value, identifiers__issuer=number.issuer)
     if token.system is None:
-        condition |= Q(identifiers__value=token.code, identifiers__subsumed_at=None)
+        condition |= Q(identifiers__value=token.code)
     return condition
 
 

@@ -367,3 +367,19 @@ def test_stow_and_c_store_make_one_study(server: SamsynServer, listener: Listene
 def test_verification_works_beside_everything_else(listener: Listener) -> None:
     with associate(listener, "HOSPITAL", Verification) as association:
         assert association.send_c_echo().Status == 0x0000
+
+
+def test_either_number_of_a_merged_patient_finds_the_studies_of_both(
+    server: SamsynServer, listener: Listener, tmp_path: Path
+) -> None:
+    issuer = "1.2.752.97.1.2.3"
+    for number in ("M1", "M2"):
+        send(listener, tmp_path / number, make_ct(StudyFacts(patient_id=number, issuer_oid=issuer)))
+    server.run_code(
+        "from registry.identity import PatientNumber\n"
+        "from registry.merges import merge\n"
+        f"merge(PatientNumber('M2', {issuer!r}), PatientNumber('M1', {issuer!r}), source='test')"
+    )
+    for number in ("M1", "M2"):
+        found = search(listener, "STUDY", f"PatientID={number}", "StudyInstanceUID")
+        assert sorted(row["00100020"] for row in found) == ["M1", "M2"]

@@ -67,7 +67,7 @@ def make_patient(patient: Patient) -> Resource:
     resource: Resource = {"resourceType": "Patient", "id": str(patient.pk), "active": is_active}
     identifiers = [
         identifier_of(row.issuer, row.value) | ({"use": "old"} if row.subsumed_at else {})
-        for row in patient.identifiers.all()
+        for row in sorted(patient.identifiers.all(), key=lambda row: (row.subsumed_at is not None, row.pk))
     ]
     name = _make_name(patient.patient_name)
     birth_date = date_of(patient.patient_birth_date)
