@@ -121,9 +121,14 @@ def answer_error(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
 
 def read_body(form: type[BaseSerializer[Any]], request: Request) -> dict[str, Any]:
     """Return what a body says, by a form that knows every field; a field that it does not know is refused."""
-    filled = form(data=request.data)
+    return read_values(form, request.data)
+
+
+def read_values(form: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+    """Return what a body or a query says, as `read_body` does."""
+    filled = form(data=data)
     known = set(filled.fields)  # type: ignore[attr-defined]
-    unknown = sorted(set(request.data) - known) if isinstance(request.data, dict) else []
+    unknown = sorted(set(data) - known) if isinstance(data, dict) else []
     if unknown:
         raise InvalidEntry(f"unknown field {unknown[0][:40]!r}; known are {', '.join(sorted(known))}")
     filled.is_valid(raise_exception=True)

@@ -5,7 +5,17 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView
 
 from access.rest import ActorAuthentication
-from deploy.api import care, codes, consents, description, destinations, emergencies, reviews, shares
+from deploy.api import (
+    care,
+    codes,
+    consents,
+    deliveries,
+    description,
+    destinations,
+    emergencies,
+    reviews,
+    shares,
+)
 from deploy.api.base import DeclaredWords
 from deploy.api.care import ANYBODY
 
@@ -29,7 +39,11 @@ DESCRIBED = {
     " what is distributed to which departments.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX_INSERT": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"Finding": "registry.review.findings.FINDINGS"},
+    "ENUM_NAME_OVERRIDES": {
+        "Finding": "registry.review.findings.FINDINGS",
+        "DeliveryKind": "repository.delivery.listing.KINDS",
+        "DeliveryState": "repository.delivery.listing.STATES",
+    },
 }
 
 urlpatterns = [
@@ -72,6 +86,10 @@ urlpatterns = [
     path("code-mappings/<int:key>/end", codes.MappingEnd.as_view()),
     path("code-coverage", codes.Coverages.as_view()),
     path("outside-reads", reviews.OutsideReads.as_view()),
+    path("deliveries", deliveries.Deliveries.as_view()),
+    path("deliveries/search", deliveries.DeliveriesFound.as_view()),
+    path("deliveries/<int:key>", deliveries.DeliveryOne.as_view()),
+    path("deliveries/<int:key>/attempts", deliveries.DeliveryAttempts.as_view()),
     path("destinations", destinations.Destinations.as_view()),
     path("destinations/<int:key>", destinations.DestinationOne.as_view()),
 ]
