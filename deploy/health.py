@@ -10,6 +10,7 @@ from registry.harmonise.coverage import read_coverage
 from registry.models import Change, Conflict
 from repository.models import Damage, Delivery, Pack
 from repository.objects.selection import open_store
+from repository.xds.backlog import read_backlog
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -48,6 +49,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     }
     for state in ("ready", "leased", "sending", "delivered", "dead"):
         numbers[f'samsyn_deliveries{{state="{state}"}}'] = Delivery.objects.filter(state=state).count()
+    backlog = read_backlog()
+    numbers['samsyn_publications{state="waiting"}'] = backlog.waiting
+    numbers['samsyn_publications{state="failed"}'] = backlog.failed
+    numbers['samsyn_publication_oldest_seconds{state="waiting"}'] = round(backlog.oldest_waiting_s)
+    numbers['samsyn_publication_oldest_seconds{state="failed"}'] = round(backlog.oldest_failed_s)
     for source in read_coverage():
         label = f'source="{source.hsa_id}"'
         numbers[f"samsyn_harmonised_studies{{{label}}}"] = source.studies

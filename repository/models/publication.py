@@ -13,6 +13,9 @@ class Publication(models.Model):
     study_instance_uid = models.CharField(max_length=64, primary_key=True)
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of what was published last")
     due_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField(
+        null=True, help_text="Since when something is not published; null: all is"
+    )
     asked = models.PositiveBigIntegerField(default=0, help_text="Raised with every change that asks for it")
     attempts = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=400, blank=True)

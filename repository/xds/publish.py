@@ -15,7 +15,8 @@ from uuid import uuid4
 
 import orjson
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from access.database import run_write
@@ -84,10 +85,14 @@ def ask_for(study_instance_uids: Iterable[str], *, anew: bool = False) -> None:
     """Let studies be published with the next run; `anew` also those about which nothing changed."""
     now = timezone.now()
     for uid in sorted(set(study_instance_uids)):
-        row, created = Publication.objects.get_or_create(study_instance_uid=uid, defaults={"due_at": now})
+        row, created = Publication.objects.get_or_create(
+            study_instance_uid=uid, defaults={"due_at": now, "asked_at": now}
+        )
         if not created:
             more = {"digest": ""} if anew else {}
-            Publication.objects.filter(pk=row.pk).update(due_at=now, asked=F("asked") + 1, **more)
+            since = Coalesce("asked_at", Value(now))
+            mine = Publication.objects.filter(pk=row.pk)
+            mine.update(due_at=now, asked=F("asked") + 1, asked_at=since, **more)
 
 
 def publish_study(study_instance_uid: str) -> bool:
@@ -97,6 +102,8 @@ def publish_study(study_instance_uid: str) -> bool:
     ------
     Unpublishable
         Its patient has no number that documents could name.
+    UnpublishedTexts
+        The manifests are published, a report or request is not.
     """
     row, _ = Publication.objects.get_or_create(study_instance_uid=study_instance_uid)
     study = Study.objects.filter(study_instance_uid=study_instance_uid).first()
@@ -107,10 +114,17 @@ def publish_study(study_instance_uid: str) -> bool:
     if patient_id is None:
         raise Unpublishable("the patient has no number under an issuer")
     confidentiality = _confidentiality_of(study)
+    # The manifests come first: a text that cannot be published must not keep the images from those who wait.
+    is_new = _publish_manifests(study, content, row.digest, patient_id, confidentiality)
+    return bool(publish_texts(study, patient_id, confidentiality)) or is_new
+
+
+def _publish_manifests(
+    study: Study, content: StudyContent, known: str, patient_id: str, confidentiality: Code
+) -> bool:
     digest = _digest(content, patient_id, confidentiality)
-    texts = publish_texts(study, patient_id, confidentiality)
-    if digest == row.digest:
-        return bool(texts)
+    if digest == known:
+        return False
     made = make_manifests(content, timezone.now(), settings.MADO_CODES)
     drafts, stored = [], []
     try:
@@ -119,7 +133,7 @@ def publish_study(study_instance_uid: str) -> bool:
             stored.append(kept)
             draft = draft_entry(manifest, content, affinity(), patient_id, confidentiality)
             drafts.append(replace(draft, hash=kept.sha1.hex(), size=kept.size_bytes))
-        run_write(lambda: _register(study, row.digest, digest, drafts, stored))
+        run_write(lambda: _register(study, known, digest, drafts, stored))
     except BaseException:
         for kept in stored:
             discard(kept)
@@ -167,7 +181,7 @@ def _attempt(row: Publication) -> bool:
         later = timezone.now() + timedelta(seconds=wait_s)
         mine.update(due_at=later, attempts=F("attempts") + 1, error=text)
         return False
-    mine.update(due_at=None, attempts=0, error="")
+    mine.update(due_at=None, asked_at=None, attempts=0, error="")
     return is_published
 
 

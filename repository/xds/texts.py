@@ -5,7 +5,11 @@ A new version of a report replaces the one before, an addendum is appended to it
 Standard: IHE ITI TF-3 4.2.2 (RPLC, APND)
 """
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from django.utils import timezone
@@ -30,6 +34,8 @@ from registry.submission import (
 from repository.document_store import StoredContent, discard, find_content, keep, store_bytes
 from repository.models import Publication
 
+log = logging.getLogger(__name__)
+
 TEXT = "text/plain"
 _STUDY = "urn:ihe:iti:xds:2016:studyInstanceUID"
 
@@ -44,15 +50,45 @@ class _Text:
     former: DocumentEntry | None = None
 
 
+class UnpublishedTexts(Exception):
+    """Reports or requests of a study could not become documents; the message says which and why."""
+
+
 def publish_texts(study: Study, patient_id: str, confidentiality: Code) -> int:
-    """Register the report versions and requests of a study that are no documents yet; returns how many."""
-    count = 0
+    """Register the report versions and requests of a study that are no documents yet; returns how many.
+
+    Raises
+    ------
+    UnpublishedTexts
+        One could not be. The others were registered, but for later versions of the same report: they follow it.
+    """
     versions = ReportVersion.objects.filter(report__studies=study, documents=None).select_related("report")
-    for version in versions.order_by("report_id", "number"):
-        count += _publish_version(version, study, patient_id, confidentiality)
-    for order in Order.objects.filter(studies=study).order_by("pk"):
-        count += _publish_order(order, study, patient_id, confidentiality)
+    orders = Order.objects.filter(studies=study).order_by("pk")
+    chains = groupby(versions.order_by("report_id", "number"), key=lambda version: version.report_id)
+    works: list[tuple[str, Callable[[], int]]] = [
+        (f"report {key}", partial(_publish_chain, list(chain), study, patient_id, confidentiality))
+        for key, chain in chains
+    ]
+    works += [
+        (f"request {order.pk}", partial(_publish_order, order, study, patient_id, confidentiality))
+        for order in orders
+    ]
+    count, failures = 0, []
+    for name, work in works:
+        try:
+            count += work()
+        except Exception as error:
+            log.exception("%s of study %s could not be published", name, study.study_instance_uid)
+            failures.append(f"{name}: {type(error).__name__}: {error}")
+    if failures:
+        raise UnpublishedTexts("; ".join(failures))
     return count
+
+
+def _publish_chain(
+    versions: list[ReportVersion], study: Study, patient_id: str, confidentiality: Code
+) -> int:
+    return sum(_publish_version(version, study, patient_id, confidentiality) for version in versions)
 
 
 def _publish_version(version: ReportVersion, study: Study, patient_id: str, confidentiality: Code) -> int:

@@ -4,14 +4,16 @@ import pytest
 from django.utils import timezone
 
 from access.actor import Actor, Scope
+from access.models import Department
 from registry.document_patients import find_patients
+from registry.document_visibility import visible_documents, with_places
 from registry.identity import PatientNumber
 from registry.merges import merge, undo
 from registry.models import DocumentEntry, Report, ReportVersion, Study, SubmissionSet
 from registry.models.document import APPROVED
 from repository.xds.manifests import read_key_object
 from repository.xds.publish import publish_due
-from tests.registry.factories import make_department, make_study
+from tests.registry.factories import make_actor, make_department, make_study
 from tests.repository.xds.test_publish import PERSONNUMMER, body_of, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,3 +111,15 @@ def test_what_the_survivor_had_stays_with_it(study):
     publish_due()
     assert {entry.study for entry in documents_of(NATIONAL).values()} == {own}
     assert {entry.study for entry in documents_of(RESERVE).values()} == {study}
+
+
+def test_a_study_in_conflict_is_published_to_its_custodian_alone(study):
+    Study.objects.filter(pk=study.pk).update(in_conflict=True)
+    tell("study_quiet", study)
+    publish_due()
+    neighbour = Department.objects.create(unit=study.custodian.unit, hsa_id="SE-N", name="N")
+    entries = DocumentEntry.objects.filter(status=APPROVED).order_by("pk")
+    assert visible_documents(make_actor(study.custodian), with_places(entries)) == list(entries)
+    assert visible_documents(make_actor(neighbour), with_places(entries)) == []
+    Study.objects.filter(pk=study.pk).update(in_conflict=False)
+    assert visible_documents(make_actor(neighbour), with_places(entries)) == list(entries)
