@@ -31,8 +31,8 @@ _CALLING_NOT_RECOGNISED = 3
 _REJECTED_FOR_NOW = 2
 
 
-def connect(address: Address, called_ae_title: str) -> Receiver:
-    """Prepare to speak to a checked address; nothing is sent yet.
+def connect(address: Address, called_ae_title: str, context: ssl.SSLContext | None = None) -> Receiver:
+    """Prepare to speak to a checked address; nothing is sent yet. `context` is for `dicoms`.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def connect(address: Address, called_ae_title: str) -> Receiver:
         raise ForbiddenAddress(
             "a system that speaks DIMSE is called by its AE title: give it to the destination"
         )
-    peer = _Peer(address, called_ae_title.strip())
+    peer = _Peer(address, called_ae_title.strip(), context)
     return Receiver(
         store=partial(_store, peer),
         probe=partial(_probe, peer),
@@ -58,6 +58,7 @@ class _Peer:
 
     address: Address
     title: str
+    context: ssl.SSLContext | None
 
     def associate(self, contexts: Sequence[Any]) -> Any:
         """Open an association.
@@ -72,20 +73,13 @@ class _Peer:
         ae.dimse_timeout, ae.network_timeout = ANSWER_TIMEOUT_S, NETWORK_TIMEOUT_S
         _config.STORE_SEND_CHUNKED_DATASET = True  # a file is sent from the disk, not from memory
         _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
-        tls = (_trusting(), self.address.host) if self.address.scheme == "dicoms" else None
+        tls = (self.context, self.address.host) if self.context else None
         association = ae.associate(
             self.address.ip, self.address.port, contexts=list(contexts), ae_title=self.title, tls_args=tls
         )
         if association.is_established:
             return association
         raise FailedRequest(_explain_rejection(association))
-
-
-def _trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=settings.DIMSE_TLS_CA or None)
-    if settings.DIMSE_TLS_CERTIFICATE:
-        context.load_cert_chain(settings.DIMSE_TLS_CERTIFICATE, settings.DIMSE_TLS_KEY or None)
-    return context
 
 
 def _store(

@@ -3,6 +3,7 @@
 Which kinds there are: one line each. A kind is a module with `connect(...) -> Receiver`.
 """
 
+import ssl
 from urllib.parse import urlsplit
 
 from access.secrets import UnreadableSecret, unseal
@@ -16,6 +17,7 @@ from repository.delivery.address import (
 )
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import Receiver
+from repository.delivery.tls import make_context
 
 
 def connect(destination: Destination) -> Receiver:
@@ -24,18 +26,20 @@ def connect(destination: Destination) -> Receiver:
     Raises
     ------
     FailedRequest
-        The address is forbidden or unknown, or the secret cannot be read.
+        The address is forbidden or unknown, or a secret or certificate cannot be read.
     """
     scheme = urlsplit(destination.url).scheme
     try:
         if scheme in ("dicom", "dicoms"):
-            return c_store.connect(resolve_dicom_address(destination.url), destination.called_ae_title)
+            address = resolve_dicom_address(destination.url)
+            return c_store.connect(address, destination.called_ae_title, make_context(destination))
         if scheme == "file":
             return folder.connect(destination.url)
         if scheme == "worklist":
             return worklist.connect(destination)
-        return stow_rs.connect(resolve_address(destination.url), unseal(destination.token_sealed))
-    except (ForbiddenAddress, UnreadableSecret) as error:
+        token = unseal(destination.token_sealed)
+        return stow_rs.connect(resolve_address(destination.url), token, make_context(destination))
+    except (ForbiddenAddress, UnreadableSecret, ssl.SSLError) as error:
         raise FailedRequest(Failure("destination", "destination_fault", str(error))) from error
     except UnknownHost as error:
         raise FailedRequest(Failure("retry", "no_connection", str(error))) from error

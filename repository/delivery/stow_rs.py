@@ -1,5 +1,6 @@
 """One store request to somebody else's STOW-RS: streamed out, its answer read with suspicion."""
 
+import ssl
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -50,9 +51,9 @@ class _UnreadableSource(Exception):
     """Our own file could not be read while it was sent."""
 
 
-def connect(address: Address, token: str) -> Receiver:
-    """Prepare to speak to a checked address; nothing is sent yet."""
-    connection = _connect(address, token)
+def connect(address: Address, token: str, context: ssl.SSLContext | None = None) -> Receiver:
+    """Prepare to speak to a checked address; nothing is sent yet. `context` is for https."""
+    connection = _connect(address, token, context)
     return Receiver(
         store=partial(store, connection),
         probe=partial(probe, connection),
@@ -61,7 +62,7 @@ def connect(address: Address, token: str) -> Receiver:
     )
 
 
-def _connect(address: Address, token: str) -> Connection:
+def _connect(address: Address, token: str, context: ssl.SSLContext | None) -> Connection:
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S)
     if address.scheme == "https":
         pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(
@@ -71,6 +72,7 @@ def _connect(address: Address, token: str) -> Connection:
             maxsize=1,
             server_hostname=address.host,
             assert_hostname=address.host,
+            ssl_context=context,
         )
     else:
         pool = urllib3.HTTPConnectionPool(address.ip, address.port, timeout=timeout, maxsize=1)

@@ -3,6 +3,7 @@
 import contextlib
 import email
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -108,11 +109,13 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def run_receiver() -> Iterator[Receiver]:
-    """Run a receiver on a free loopback port for the length of the block."""
+def run_receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """Run a receiver on a free loopback port for the length of the block, with a context under TLS."""
     receiver = Receiver()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"receiver": receiver}))
     server.daemon_threads = True
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     receiver.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
