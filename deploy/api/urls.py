@@ -13,8 +13,10 @@ from deploy.api import (
     description,
     destinations,
     emergencies,
+    receipts,
     reviews,
     shares,
+    worklist,
 )
 from deploy.api.base import DeclaredWords
 from deploy.api.care import ANYBODY
@@ -42,6 +44,7 @@ DESCRIBED = {
     "ENUM_NAME_OVERRIDES": {
         "Finding": "registry.review.findings.FINDINGS",
         "DeliveryKind": "repository.delivery.listing.KINDS",
+        "WorklistState": "deploy.api.worklist.STATES",
         "DeliveryState": "repository.delivery.listing.STATES",
     },
 }
@@ -86,6 +89,9 @@ urlpatterns = [
     path("code-mappings/<int:key>/end", codes.MappingEnd.as_view()),
     path("code-coverage", codes.Coverages.as_view()),
     path("outside-reads", reviews.OutsideReads.as_view()),
+    path("studies/<str:study_instance_uid>/receipts", receipts.Receipts.as_view()),
+    path("worklist", worklist.Worklist.as_view()),
+    path("worklist/<int:key>/done", worklist.WorklistDone.as_view()),
     path("deliveries", deliveries.Deliveries.as_view()),
     path("deliveries/search", deliveries.DeliveriesFound.as_view()),
     path("deliveries/<int:key>", deliveries.DeliveryOne.as_view()),
