@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from access.database import release
@@ -15,9 +14,10 @@ from repository.delivery.connect import connect
 from repository.delivery.decide import find_obstacle, is_still_wanted
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.lease import LostLease
+from repository.delivery.outgoing import Outgoing, open_files, read_outgoing
 from repository.delivery.receiver import File, Receiver
 from repository.delivery.schedule import Lease, lease_length
-from repository.delivery.translate import Translation, read_translation, say_why_not, translate
+from repository.delivery.syntaxes import unpack_refused
 from repository.models import Delivery, DeliveryItem
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     _check_allowed(delivery)
     leases.begin(lease)
     waiting = _read_waiting(lease, delivery, source)
-    translation = read_translation(delivery.study, delivery.destination)
+    outgoing = read_outgoing(delivery.study, delivery.destination)
     receiver = connect(delivery.destination)
     try:
         unanswered: set[str] = set()
@@ -133,7 +133,7 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
                 _check_allowed(_read_delivery(lease))
                 leases.renew(lease)
                 batch = _read_again(lease, delivery, batch, source)
-            unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source, translation)
+            unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source, outgoing)
     finally:
         receiver.close()
     if unanswered:
@@ -205,44 +205,34 @@ def _send_batch(
     receiver: Receiver,
     batch: list[Any],
     source: Source[Any],
-    translation: Translation | None,
+    outgoing: Outgoing,
 ) -> set[str]:
     """Send one request and record its answer; returns the instances the receiver had no room for."""
     release()
-    files, unfit = _open_files(batch, source, translation)
+    files, unfit = open_files(batch, source.stream_file, outgoing)
     if unfit:
         leases.record_items(progress.lease, (), unfit, 0)
-    if not files:
-        return set()
+    return _send_files(progress, receiver, files) if files else set()
+
+
+def _send_files(
+    progress: _Progress, receiver: Receiver, files: list[File], *, are_unpacked: bool = False
+) -> set[str]:
     answer = receiver.store(
         files,
         on_sent=progress.note_sent,
         on_body_sent=lambda: progress.renew(receiver.answer_timeout_s),
     )
-    sent = {file.sop_instance_uid for file in files}
+    again = [] if are_unpacked else unpack_refused(files, answer.failed)
+    sent = {file.sop_instance_uid for file in files} - {file.sop_instance_uid for file in again}
     failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}
     leases.record_items(progress.lease, answer.stored & sent, failed, progress.sent_bytes)
     unnamed = sent - answer.stored - failed.keys() - answer.busy
     if unnamed:
         text = f"the receiver's answer does not name {len(unnamed)} of {len(sent)} instances"
         raise FailedRequest(Failure("retry_once", "answer_incomplete", text))
-    return sent & answer.busy
-
-
-def _open_files(
-    batch: list[Any], source: Source[Any], translation: Translation | None
-) -> tuple[list[File], dict[str, str]]:
-    """Return the files of a request, and why others cannot go: never under numbers that are not the receiver's."""
-    openers = {i.sop_instance_uid: partial(source.stream_file, i) for i in batch}
-    if translation is None:
-        return [File(i.sop_instance_uid, openers[i.sop_instance_uid], i) for i in batch], {}
-    files, unfit = [], {}
-    for instance in batch:
-        uid = instance.sop_instance_uid
-        translated = translate(openers[uid], instance.transfer_syntax_uid, translation)
-        reason = say_why_not(translated)
-        if reason:
-            unfit[uid] = f"cannot be given the receiver's numbers: {reason}"
-        else:
-            files.append(File(uid, translated, instance))
-    return files, unfit
+    busy = sent & answer.busy
+    if again:
+        progress.sent_bytes = 0
+        busy |= _send_files(progress, receiver, again, are_unpacked=True)
+    return busy
