@@ -7,6 +7,7 @@ Standard: PS3.10 7, PS3.18 Annex F
 """
 
 import mmap
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -44,7 +45,9 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 _DEFLATED = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"))
 
 
-def read_header(buffer: Buffer | mmap.mmap, *, base_path: str = "/dicom-web") -> Header:
+def read_header(
+    buffer: Buffer | mmap.mmap, *, base_path: str = "/dicom-web", free_elements: int = 0
+) -> Header:
     """Read the header of one whole PS3.10 file.
 
     Parameters
@@ -53,6 +56,8 @@ def read_header(buffer: Buffer | mmap.mmap, *, base_path: str = "/dicom-web") ->
         From the preamble to the end of the file. Pixel data is not copied.
     base_path
         What the BulkDataURIs begin with; they are relative to the server.
+    free_elements
+        How many elements a file may have whatever its size, where that is not the usual number.
 
     Raises
     ------
@@ -62,9 +67,9 @@ def read_header(buffer: Buffer | mmap.mmap, *, base_path: str = "/dicom-web") ->
     Standard: PS3.18 F.2
     """
     if isinstance(buffer, bytes):
-        return _read(buffer, base_path)
+        return _read(buffer, base_path, free_elements)
     with memoryview(buffer) as view, view.cast("B") as flat:
-        return _read(flat, base_path)
+        return _read(flat, base_path, free_elements)
 
 
 def complete_file(buffer: Buffer) -> bytes:
@@ -98,7 +103,7 @@ def complete_file(buffer: Buffer) -> bytes:
     return file_meta.encode_file_meta(file_meta.FileMeta(named, 0), transfer_syntax_uid) + data
 
 
-def _read(view: Buffer, base_path: str) -> Header:
+def _read(view: Buffer, base_path: str, free_elements: int) -> Header:
     findings = Findings()
     meta = read_meta(view, find_meta(view), findings)
     check_directory(meta.media_storage_sop_class_uid, {})
@@ -111,6 +116,7 @@ def _read(view: Buffer, base_path: str) -> Header:
         scan, offset = Scan(inflated, total, findings, is_addressable=False), 0
     else:
         scan, offset = Scan(view, len(view), findings), meta.data_set_offset
+    scan.free_elements = free_elements
     attributes, findings, parsed_by = _read_attributes(scan, offset, uid)
     check_directory(meta.media_storage_sop_class_uid, attributes)
     return _build_header(meta, uid, attributes, findings, base_path, parsed_by)
@@ -147,7 +153,7 @@ def _read_attributes(
                 ) from doubt
         else:
             return attributes, scan.findings, "strict"
-    again = Scan(scan.buffer, scan.total, Findings(so_far), scan.is_addressable)
+    again = replace(scan, findings=Findings(so_far), inline_bytes=0)
     attributes = read_leniently(again, offset, is_implicit=is_implicit, is_little_endian=is_little_endian)
     return attributes, again.findings, "pydicom"
 

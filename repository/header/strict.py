@@ -57,13 +57,17 @@ _LONG_LENGTH = struct.Struct("<I").unpack_from
 
 @dataclass(slots=True)
 class Scan:
-    """One reading of one file; `total` is the size of the data, of which `buffer` may hold only the start."""
+    """One reading of one file; `total` is the size of the data, of which `buffer` may hold only the start.
+
+    `free_elements` may be had by a file of any size.
+    """
 
     buffer: Buffer
     total: int
     findings: Findings
     is_addressable: bool = True
     inline_bytes: int = 0
+    free_elements: int = 0
 
 
 @dataclass(slots=True)
@@ -244,8 +248,9 @@ def _settle(scan: Scan, level: Level, tag: int, declared: str, length: int) -> s
 def _count(scan: Scan, elements: int) -> None:
     """Count elements: those not listed one by one, of the others (a few thousand at most) a whole item."""
     scan.findings.elements += elements
-    if scan.findings.elements > FREE_ELEMENTS:
-        limit = min(FREE_ELEMENTS + scan.total // BYTES_AN_ELEMENT, MAX_ELEMENTS)
+    free = scan.free_elements or FREE_ELEMENTS
+    if scan.findings.elements > free:
+        limit = min(free + scan.total // BYTES_AN_ELEMENT, MAX_ELEMENTS)
         if scan.findings.elements > limit:
             raise HeaderTooLarge(f"more than {limit} elements outside the pixel data")
 

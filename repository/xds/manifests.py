@@ -23,6 +23,8 @@ from repository.file_meta import FileMeta, encode_file_meta
 from repository.part10 import Part10Error, read_header
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+MAX_MANIFEST_ELEMENTS = 500_000
+"""Some 14,000 instances of a MADO key object: it is all header, and no image."""
 DICOM, FHIR = "application/dicom", "application/fhir+json"
 _DCM_OID, _SNOMED_OID = "1.2.840.10008.2.16.4", "2.16.840.1.113883.6.96"
 _STUDY, _ACCESSION, _ORDER = (
@@ -80,10 +82,10 @@ def read_key_object(body: bytes) -> tuple[StudyContent, ManifestIdentity]:
     Raises
     ------
     UnreadableManifest
-        It is no PS3.10 file, or no manifest.
+        It is no PS3.10 file, or no manifest, or has more than `MAX_MANIFEST_ELEMENTS` elements.
     """
     try:
-        return read_kos(read_header(body).attributes)
+        return read_kos(read_header(body, free_elements=MAX_MANIFEST_ELEMENTS).attributes)
     except Part10Error as error:
         raise UnreadableManifest(str(error)) from error
 

@@ -1,13 +1,9 @@
 """A study's manifests in the registry: made, replaced, withdrawn, once, and without holding up others."""
 
-import shutil
-import subprocess
-
 import orjson
 import pytest
 from django.core.management import CommandError, call_command
 from fhir.resources.R4B.bundle import Bundle
-from pydicom import dcmread
 
 from access.database import write_transaction
 from registry import changes
@@ -100,19 +96,6 @@ def test_the_document_is_fhir_to_others(study):
         for series in imaging_study["series"]
         for reference in series["endpoint"]
     )
-
-
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is installed by the scripts")
-def test_the_classic_manifest_is_one_to_the_validator_of_others(study, tmp_path):
-    publish_study(study.study_instance_uid)
-    file = tmp_path / "kos.dcm"
-    file.write_bytes(body_of(approved(study)["kos"]))
-    told = subprocess.run(
-        ["dciodvfy", "-profile", "IHEXDSIManifest", str(file)], capture_output=True, text=True, check=False
-    )
-    errors = [line for line in told.stderr.splitlines() if line.startswith("Error")]
-    assert errors == []
-    assert dcmread(file).file_meta.MediaStorageSOPInstanceUID == approved(study)["kos"].unique_id
 
 
 def test_nothing_new_publishes_nothing(study):
