@@ -55,7 +55,7 @@ DUTIES = (
     Duty("plan_deliveries", 1, delivery.plan_deliveries),
     Duty("sweep_leases", 10, delivery.sweep_leases),
     Duty("expire_overdue", 30, delivery.expire_overdue),
-    Duty("release_held", 10, delivery.release_held),
+    Duty("release_awaiting", 10, delivery.release_awaiting),
     Duty("flush_counts", 15, flush_counts),
     Duty("write_journal", 20, write_journal),
 )
