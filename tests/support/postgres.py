@@ -9,13 +9,19 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 
-from tests.support.processes import find_free_port, start_process, stop_process, wait_until
+from tests.support.processes import (
+    RunningProcess,
+    find_free_port,
+    start_process,
+    stop_process,
+    wait_until,
+)
 
 # A test cluster is thrown away: it may forget everything when the machine loses power, not when a program is killed.
 OPTIONS = {
@@ -76,14 +82,52 @@ def read_cluster(url: str) -> PostgresCluster:
     return PostgresCluster(port)
 
 
+@dataclass(slots=True)
+class PostgresServer:
+    """A server process on a data folder of its own; it may crash and be started again."""
+
+    folder: Path
+    user: str | None
+    cluster: PostgresCluster = field(default_factory=lambda: PostgresCluster(find_free_port()))
+    process: RunningProcess | None = None
+
+    def start(self) -> None:
+        """Start it and return when it accepts connections, after recovery if it had crashed."""
+        command = [find_postgres_tool("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
+        command += ["-p", str(self.cluster.port)]
+        for name, value in OPTIONS.items():
+            command += ["-c", f"{name}={value}"]
+        log = self.folder / "log"
+        self.process = start_process(command, log, user=self.user, folder=Path("/"), orphan_signal="INT")
+        wait_until(self.process, lambda: _accepts(self.cluster), "PostgreSQL")
+
+    def crash(self) -> None:
+        """End it as `pg_ctl stop -m immediate` does: every connection is cut, nothing is written."""
+        self.stop(signal.SIGQUIT)
+
+    def stop(self, first_signal: int = signal.SIGINT) -> None:
+        """End it in order."""
+        if self.process is not None:
+            stop_process(self.process, first_signal=first_signal)
+            self.process = None
+
+
 @contextlib.contextmanager
 def run_postgres() -> Iterator[PostgresCluster]:
-    """Run a fresh cluster for the length of the block, and leave nothing of it behind.
+    """Run a fresh cluster for the length of the block, and leave nothing of it behind."""
+    with run_postgres_server() as server:
+        yield server.cluster
+
+
+@contextlib.contextmanager
+def run_postgres_server() -> Iterator[PostgresServer]:
+    """Run a fresh cluster that may be crashed; leaves nothing of it behind.
 
     PostgreSQL refuses to run as root, so root runs it as the account `postgres`.
     """
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="samsyn-postgres-"))
+    server = PostgresServer(folder, user)
     try:
         if user is not None:
             account = pwd.getpwnam(user)
@@ -91,23 +135,11 @@ def run_postgres() -> Iterator[PostgresCluster]:
         initdb = [find_postgres_tool("initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "postgres"]
         initdb += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
-        yield from _serve(folder, user)
+        server.start()
+        yield server
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _serve(folder: Path, user: str | None) -> Iterator[PostgresCluster]:
-    cluster = PostgresCluster(find_free_port())
-    command = [find_postgres_tool("postgres"), "-D", str(folder / "data"), "-k", str(folder)]
-    command += ["-p", str(cluster.port)]
-    for name, value in OPTIONS.items():
-        command += ["-c", f"{name}={value}"]
-    process = start_process(command, folder / "log", user=user, folder=Path("/"), orphan_signal="INT")
-    try:
-        wait_until(process, lambda: _accepts(cluster), "PostgreSQL")
-        yield cluster
-    finally:
-        stop_process(process, first_signal=signal.SIGINT)
 
 
 def _accepts(cluster: PostgresCluster) -> bool:
