@@ -2,7 +2,7 @@
 
 from django.urls import include, path, register_converter
 
-from frontend.views import decisions, emergency, extract, lifts, log, relation, review
+from frontend.views import decisions, emergency, extract, lifts, log, relation, review, worklist
 from frontend.views.choose_assignment import choose_assignment
 from frontend.views.distribution import show_distribution
 from frontend.views.document import fetch_document
@@ -82,6 +82,10 @@ urlpatterns = [
     path("review/outside/", review.show_outside, name="review_outside"),
     path("notices/<key:notice_id>/seen/", review.see_notice, name="see_notice"),
     path("corrections/<key:reading_id>/seen/", acknowledge_correction, name="acknowledge_correction"),
+    path("worklist/", worklist.show_worklist, name="worklist"),
+    path("worklist/part/", worklist.refresh_worklist, name="refresh_worklist"),
+    path("worklist/<key:pk>/images/", worklist.open_images, name="worklist_images"),
+    path("worklist/<key:pk>/done/", worklist.finish_item, name="worklist_done"),
     path("studies/<uid:study_instance_uid>/", show_study, name="study"),
     path(
         "studies/<uid:study_instance_uid>/reports/<key:version_id>/file",
