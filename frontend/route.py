@@ -89,6 +89,7 @@ def _describe(row: Delivery) -> tuple[str, Tone]:
         Delivery.READY: (_("Queued"), "quiet"),
         Delivery.LEASED: (_("Starting"), "warn"),
         Delivery.SENDING: (_("Sending"), "warn"),
+        Delivery.VERIFYING: (_("Verifying"), "warn"),
         Delivery.DELIVERED: (_("Delivered"), "ok"),
         Delivery.AWAITING_BASIS: (_("Held"), "warn"),
         Delivery.DEAD: (_("Failed"), "bad"),

@@ -17,6 +17,7 @@ from pydicom import dcmread
 from pynetdicom import AE, _config, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from repository.delivery import verify_dimse
 from repository.delivery.address import Address, ForbiddenAddress
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import File, Receiver
@@ -49,6 +50,7 @@ def connect(address: Address, called_ae_title: str, context: ssl.SSLContext | No
         probe=partial(_probe, peer),
         close=_close,
         answer_timeout_s=ANSWER_TIMEOUT_S,
+        verify=partial(_verify, peer),
     )
 
 
@@ -60,8 +62,8 @@ class _Peer:
     title: str
     context: ssl.SSLContext | None
 
-    def associate(self, contexts: Sequence[Any]) -> Any:
-        """Open an association.
+    def associate(self, contexts: Sequence[Any], handlers: Sequence[Any] = ()) -> Any:
+        """Open an association, with handlers of what the peer asks on it.
 
         Raises
         ------
@@ -75,7 +77,12 @@ class _Peer:
         _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
         tls = (self.context, self.address.host) if self.context else None
         association = ae.associate(
-            self.address.ip, self.address.port, contexts=list(contexts), ae_title=self.title, tls_args=tls
+            self.address.ip,
+            self.address.port,
+            contexts=list(contexts),
+            ae_title=self.title,
+            tls_args=tls,
+            evt_handlers=list(handlers),
         )
         if association.is_established:
             return association
@@ -167,6 +174,15 @@ def _probe(peer: _Peer) -> None:
         association.release()
     if "Status" not in answer or answer.Status != 0:
         raise FailedRequest(Failure("retry", "receiver_error", "the receiver does not answer C-ECHO"))
+
+
+def _verify(
+    peer: _Peer, mode: str, instances: Sequence[Any], *, on_wait: Callable[[], None]
+) -> frozenset[str]:
+    on_wait()
+    if mode == "storage-commitment":
+        return verify_dimse.commit_instances(peer.associate, peer.title, instances, on_wait)
+    return verify_dimse.find_instances(peer.associate, instances)
 
 
 def _explain_rejection(association: Any) -> Failure:

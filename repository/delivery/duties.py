@@ -11,14 +11,17 @@ from registry import changes
 from registry.models import Destination, Study
 from registry.subscriptions import PRIORITIES
 from repository.delivery import breaker
+from repository.delivery.basis import follow_decisions, release_awaiting
 from repository.delivery.connect import connect
+from repository.delivery.deadlines import expire_overdue
 from repository.delivery.failure import FailedRequest
 from repository.delivery.plan import plan_deliveries
-from repository.delivery.schedule import claim, expire_overdue, release_awaiting, sweep_leases
+from repository.delivery.schedule import claim, sweep_leases
 from repository.delivery.send import Source, send
 
 __all__ = [
     "expire_overdue",
+    "follow_decisions",
     "note_quiet_studies",
     "plan_deliveries",
     "probe_destinations",

@@ -16,6 +16,8 @@ from repository.delivery.failure import Failure
 from repository.delivery.schedule import LEASE_STATES, Lease, lease_length
 from repository.models import Attempt, Delivery, DeliveryItem
 
+ENDED = (Delivery.DELIVERED, Delivery.DEAD, Delivery.WITHDRAWN, Delivery.SUPERSEDED)
+
 
 class LostLease(Exception):
     """The delivery was given to somebody else, or withdrawn: stop, write nothing."""
@@ -30,6 +32,23 @@ def begin(lease: Lease) -> None:
         As every function here.
     """
     run_write(partial(_write, lease, state=Delivery.SENDING))
+
+
+def begin_verifying(lease: Lease) -> None:
+    """Say that everything was answered, and the receiver is asked whether it has it."""
+    run_write(partial(_write, lease, state=Delivery.VERIFYING))
+
+
+def unconfirm_items(lease: Lease, uids: Iterable[str]) -> None:
+    """Let what the receiver said it stored, and does not have, be sent again."""
+    missing = list(uids)
+
+    def write() -> None:
+        _write(lease, lease_until=database_now() + lease_length())
+        items = DeliveryItem.objects.filter(delivery_id=lease.delivery_id, sop_instance_uid__in=missing)
+        items.update(state=DeliveryItem.WAITING, status="stored, and not found there")
+
+    run_write(write)
 
 
 def renew(lease: Lease, for_s: float = 0.0) -> None:
@@ -166,6 +185,7 @@ def _end(
     delivery = Delivery.objects.filter(pk=lease.delivery_id).values("attempts").first()
     if delivery is None:
         raise LostLease
+    now = database_now()
     _write(
         lease,
         state=state,
@@ -174,10 +194,11 @@ def _end(
         lease_token="",
         lease_until=None,
         attempts=max(0, delivery["attempts"] - attempts_back),
+        ended_at=now if state in ENDED else None,
         **columns,
     )
     Attempt.objects.filter(pk=lease.attempt_id).update(
-        ended_at=database_now(),
+        ended_at=now,
         slot_until=None,
         error_class=failure.kind if failure else "",
         error=failure.text if failure else "",

@@ -23,7 +23,7 @@ DEADLINES = {
     "bulk": timedelta(days=7),
 }
 UNBEGUN = (Delivery.READY, Delivery.AWAITING_BASIS)
-MOVING = (Delivery.LEASED, Delivery.SENDING)
+MOVING = (Delivery.LEASED, Delivery.SENDING, Delivery.VERIFYING)
 
 
 class _OtherPlanner(Exception):

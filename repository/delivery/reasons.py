@@ -26,6 +26,9 @@ _SENTENCES = {
         "Given up: the sending process stopped every time. An administrator has to look."
     ),
     "deadline_passed": gettext_noop("Given up: it could not be sent within the time allowed."),
+    "basis_too_late": gettext_noop(
+        "Given up: nothing that lets the receiver see it was registered within the time allowed."
+    ),
     "no_connection": gettext_noop("No connection to the receiver."),
     "connection_cut": gettext_noop("The connection to the receiver broke."),
     "receiver_slow": gettext_noop("The receiver did not answer in time."),
@@ -34,6 +37,8 @@ _SENTENCES = {
     "receiver_full": gettext_noop("The receiver had no room for some images."),
     "answer_unreadable": gettext_noop("The receiver's answer does not say what it has stored."),
     "answer_incomplete": gettext_noop("The receiver's answer does not name every image that was sent."),
+    "cannot_be_verified": gettext_noop("The receiver cannot be asked whether it has what was sent."),
+    "not_there": gettext_noop("The receiver said it stored images that it does not have."),
     "destination_fault": gettext_noop(
         "The receiver's address, token or certificate has to be put right by an administrator."
     ),

@@ -1,6 +1,6 @@
 """What every kind of destination is to a delivery: something that takes files, answers a probe and is closed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,11 +34,26 @@ class Store(Protocol):
     ) -> StoreAnswer: ...
 
 
+class Verify(Protocol):
+    """Asks whether a receiver has instances, `mode` as a destination's `verify`; returns the UIDs of those it has.
+
+    `on_wait` is called before an answer is waited for. Raises `FailedRequest` where no answer can be had.
+    """
+
+    def __call__(
+        self, mode: str, instances: Sequence[Any], *, on_wait: Callable[[], None]
+    ) -> frozenset[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A destination that is spoken to, kept for the requests of one delivery. `probe` raises `FailedRequest`."""
+    """A destination that is spoken to, kept for the requests of one delivery. `probe` raises `FailedRequest`.
+
+    `verify` is None for what is written by ourselves, and there when it is written.
+    """
 
     store: Store
     probe: Callable[[], None]
     close: Callable[[], None]
     answer_timeout_s: float
+    verify: Verify | None = None

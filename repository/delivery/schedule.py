@@ -11,13 +11,11 @@ from django.db.models import F, Min, Q, QuerySet
 
 from access.database import database_now, run_write
 from registry.models import Destination
-from registry.shares import share_by_delivery
 from registry.subscriptions import PRIORITIES, rank_priority
 from repository.delivery.breaker import OPEN_AFTER
-from repository.delivery.decide import find_obstacle
 from repository.models import Attempt, Delivery
 
-LEASE_STATES = (Delivery.LEASED, Delivery.SENDING)
+LEASE_STATES = (Delivery.LEASED, Delivery.SENDING, Delivery.VERIFYING)
 MAX_LOST_LEASES = 5
 
 
@@ -61,36 +59,9 @@ def return_leases_of(worker_prefix: str) -> int:
     return sum(run_write(partial(_return_lease, pk, token, expired_only=False)) for pk, token in found)
 
 
-def expire_overdue() -> int:
-    """Declare dead what could not be sent by its deadline; returns how many."""
-    overdue = Delivery.objects.filter(
-        state__in=(Delivery.READY, Delivery.AWAITING_BASIS), deadline_at__lt=database_now()
-    )
-    return overdue.update(state=Delivery.DEAD, reason_code="deadline_passed")
-
-
-def release_awaiting() -> int:
-    """Let deliveries go that waited for a basis and have one now; returns how many."""
-    released = 0
-    waiting = Delivery.objects.filter(state=Delivery.AWAITING_BASIS)
-    for delivery in waiting.select_related("study", "destination__department__unit").order_by("pk"):
-        if not find_obstacle(delivery.study, delivery.destination):
-            released += run_write(partial(_release, delivery))
-    return released
-
-
 def lease_length() -> timedelta:
     """Return how long a lease lasts unless it is renewed."""
     return timedelta(seconds=settings.DELIVERY_LEASE_S)
-
-
-def _release(delivery: Delivery) -> int:
-    released = Delivery.objects.filter(pk=delivery.pk, state=Delivery.AWAITING_BASIS).update(
-        state=Delivery.READY, reason_code="queued", not_before=database_now()
-    )
-    if released:
-        share_by_delivery(delivery.study, delivery.destination.department)
-    return released
 
 
 def _claimable(now: datetime, ranks: list[int]) -> QuerySet[Delivery]:
@@ -169,6 +140,7 @@ def _return_lease(delivery_id: int, token: str, *, expired_only: bool) -> int:
         lease_token="",
         lease_until=None,
         not_before=now,
+        ended_at=now if dead else None,
     )
     if returned:
         Attempt.objects.filter(delivery_id=delivery_id, ended_at=None).update(

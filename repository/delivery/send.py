@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from access.database import release
@@ -134,12 +135,35 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
                 leases.renew(lease)
                 batch = _read_again(lease, delivery, batch, source)
             unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source, outgoing)
+        if not unanswered:
+            _verify(_Progress(lease, is_stopping), receiver, delivery, source)
     finally:
         receiver.close()
     if unanswered:
         text = f"the receiver had no room for {len(unanswered)} instances"
         raise FailedRequest(Failure("retry", "receiver_full", text))
     leases.complete(lease)
+
+
+def _verify(progress: _Progress, receiver: Receiver, delivery: Delivery, source: Source[Any]) -> None:
+    """Ask the receiver whether it has what it said it stored, where the destination wants that."""
+    mode = delivery.destination.verify
+    if mode == "none" or receiver.verify is None:
+        return
+    items = DeliveryItem.objects.filter(delivery=delivery, state=DeliveryItem.DELIVERED)
+    arrived = set(items.values_list("sop_instance_uid", flat=True))
+    instances = [i for i in _list_instances(delivery.study, source) if i.sop_instance_uid in arrived]
+    if not instances:
+        return
+    leases.begin_verifying(progress.lease)
+    release()
+    wait = partial(progress.renew, receiver.answer_timeout_s)
+    confirmed = receiver.verify(mode, instances, on_wait=wait)
+    missing = {i.sop_instance_uid for i in instances} - confirmed
+    if missing:
+        leases.unconfirm_items(progress.lease, missing)
+        text = f"the receiver said it stored {len(missing)} instances that it does not have"
+        raise FailedRequest(Failure("retry_once", "not_there", text))
 
 
 def split_batches(instances: Sequence[T]) -> Iterator[list[T]]:

@@ -2,13 +2,15 @@
 
 import ssl
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import urllib3
 
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
+from repository.delivery import verify_stow
 from repository.delivery.address import Address
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import File, Receiver
@@ -59,6 +61,7 @@ def connect(address: Address, token: str, context: ssl.SSLContext | None = None)
         probe=partial(probe, connection),
         close=connection.close,
         answer_timeout_s=ANSWER_TIMEOUT_S,
+        verify=partial(_verify, connection),
     )
 
 
@@ -142,6 +145,30 @@ def probe(connection: Connection) -> None:
     if response.status >= 500 or response.status in (401, 403, 407, 408, 429):
         text = _FAULTS.get(response.status, "the receiver answers with an error")
         raise FailedRequest(Failure("retry", "receiver_error", text, response.status))
+
+
+def _verify(
+    connection: Connection, mode: str, instances: Sequence[Any], *, on_wait: Callable[[], None]
+) -> frozenset[str]:
+    ask = partial(_ask, connection)
+    on_wait()
+    if mode == "storage-commitment":
+        return verify_stow.commit_instances(ask, instances, on_wait)
+    return verify_stow.find_instances(ask, instances)
+
+
+def _ask(connection: Connection, method: str, path: str, body: bytes | None) -> urllib3.BaseHTTPResponse:
+    """Ask something below the service that the address of the studies belongs to, and read the answer."""
+    headers = _headers(connection)
+    if body is not None:
+        headers["Content-Type"] = "application/dicom+json"
+    base = connection.address.path.removesuffix("/studies")
+    try:
+        return connection.pool.request(
+            method, base + path, headers=headers, body=body, redirect=False, retries=False
+        )
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise FailedRequest(_explain_connection(error)) from error
 
 
 def _headers(connection: Connection) -> dict[str, str]:

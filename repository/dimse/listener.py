@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from access.actor import Actor
 from access.application_entities import authenticate_entity, known_titles
 from access.database import release
+from repository.delivery.verify_dimse import take_report
 from repository.dimse.commitment_scp import commit
 from repository.dimse.find_scp import find
 from repository.dimse.move_scp import get, move
@@ -103,9 +104,10 @@ def _add_contexts(ae: AE) -> None:
         StudyRootQueryRetrieveInformationModelFind,
         StudyRootQueryRetrieveInformationModelMove,
         StudyRootQueryRetrieveInformationModelGet,
-        StorageCommitmentPushModel,
     ):
         ae.add_supported_context(sop_class)
+    # Asked for as a provider, and told as a user: who commits to what we sent reports on an association of its own.
+    ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
 
 
 def _make_handlers(where: Listening) -> list[Any]:
@@ -116,6 +118,7 @@ def _make_handlers(where: Listening) -> list[Any]:
         (evt.EVT_C_MOVE, _move, [where]),
         (evt.EVT_C_GET, _get),
         (evt.EVT_N_ACTION, _commit, [where]),
+        (evt.EVT_N_EVENT_REPORT, take_report),
     ]
 
 

@@ -1,6 +1,6 @@
 """Packs and documents, their upkeep, commitments and deliveries."""
 
-from repository.models.commitment import Commitment
+from repository.models.commitment import AskedCommitment, Commitment
 from repository.models.delivery import Attempt, Delivery, DeliveryItem
 from repository.models.document import StoredDocument
 from repository.models.pack import Pack
@@ -9,6 +9,7 @@ from repository.models.recall import Recall, RecallReceipt
 from repository.models.upkeep import Damage, JournalHead, StudyLease
 
 __all__ = [
+    "AskedCommitment",
     "Attempt",
     "Commitment",
     "Damage",

@@ -30,3 +30,20 @@ class Commitment(models.Model):
 
     def __str__(self) -> str:
         return f"commitment {self.transaction_uid} of {self.subject}"
+
+
+class AskedCommitment(models.Model):
+    """One request of ours for storage commitment to a system that speaks DIMSE, and what it answered.
+
+    `failed` maps SOP Instance UIDs to failure reasons; it means something once `answered_at` is set.
+    """
+
+    transaction_uid = models.CharField(max_length=64, primary_key=True)
+    ae_title = models.CharField(max_length=16, help_text="Of the system that was asked: no other may answer")
+    asked_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    committed = models.JSONField(default=list)
+    failed = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"commitment {self.transaction_uid} of {self.ae_title}"
