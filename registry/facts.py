@@ -10,6 +10,8 @@ from typing import Any
 from registry.identity import Demographics, is_oid
 
 Json = dict[str, Any]
+_CODE_TAGS = ("00080100", "00080102", "00080104", "00080119")
+_MAX_REGIONS = 4
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 
 
@@ -52,6 +54,7 @@ class SeriesFacts:
     series_time: str = ""
     body_part_examined: str = ""
     laterality: str = ""
+    anatomic_region_sequence: list[Json] = field(default_factory=list)
     station_name: str = ""
     manufacturer: str = ""
     institution_name: str = ""
@@ -107,6 +110,7 @@ def series_facts(attributes: Json) -> SeriesFacts:
         series_time=_time(attributes, "00080031"),
         body_part_examined=_text(attributes, "00180015", 64),
         laterality=_text(attributes, "00200060", 16),
+        anatomic_region_sequence=_anatomy(attributes),
         station_name=_text(attributes, "00081010", 64),
         manufacturer=_text(attributes, "00080070", 200),
         institution_name=_text(attributes, "00080080", 200),
@@ -173,6 +177,19 @@ def _integer(attributes: Json, tag: str, *, maximum: int = 2**63 - 1) -> int | N
 
 def _items(attributes: Json, tag: str) -> list[Json]:
     return [item for item in _values(attributes, tag) if isinstance(item, dict)][:32]
+
+
+def _anatomy(attributes: Json) -> list[Json]:
+    """Return the codes of the anatomic region, of an image or of all frames of an enhanced one.
+
+    Standard: PS3.3 10.5, C.7.6.16.2.8
+    """
+    items = _items(attributes, "00082218")
+    for shared in _items(attributes, "52009229"):
+        for anatomy in _items(shared, "00209071"):
+            items += _items(anatomy, "00082218")
+    codes = ({tag: item[tag] for tag in _CODE_TAGS if tag in item} for item in items)
+    return [code for code in codes if code][:_MAX_REGIONS]
 
 
 def _entity(attributes: Json, sequence: str, otherwise: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from registry.affinity_domain.shapes import Procedure
+from registry.harmonise.anatomy import ANATOMY, ANATOMY_SCHEMES
 from registry.harmonise.vocabulary import BODY_PARTS, FAMILIES, PART_REGIONS, REGION_NAMES
 from registry.harmonise.words import find_laterality, find_parts, fold_word
 
@@ -44,6 +45,7 @@ class StudyFacts:
     procedures: tuple[Word, ...] = ()
     body_parts: tuple[str, ...] = ()
     lateralities: tuple[str, ...] = ()
+    anatomic_regions: tuple[Word, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -158,17 +160,27 @@ def _look_up(facts: StudyFacts, tables: Tables) -> Meaning:
 
 
 def _read(facts: StudyFacts) -> tuple[_Read, ...]:
-    """Read parts of the body, by rank: standard body parts, then words."""
+    """Read parts of the body, by rank: codes, standard body parts, then words."""
     standard = tuple(part for value in facts.body_parts for part in BODY_PARTS.get(value.strip().upper(), ()))
     coded = _parts_of(word.meaning for word in facts.procedures if word.scheme in STANDARD_SCHEMES)
+    anatomy = tuple(part for region in facts.anatomic_regions for part in _parts_of_anatomy(region))
     words = _parts_of((facts.description, *(word.meaning for word in facts.procedures)))
     own = _parts_of(facts.body_parts)
     return (
         _Read("codes", coded),
+        _Read("codes", tuple(dict.fromkeys(anatomy))),
         _Read("body_part", tuple(dict.fromkeys(standard))),
         _Read("words", words),
         _Read("words", own),
     )
+
+
+def _parts_of_anatomy(region: Word) -> tuple[str, ...]:
+    """Read an anatomic region by its code, else by what a standard scheme calls it."""
+    known = ANATOMY.get(region.value)
+    if known is not None and region.scheme in ANATOMY_SCHEMES:
+        return (known,)
+    return tuple(find_parts(region.meaning)) if region.scheme in STANDARD_SCHEMES else ()
 
 
 def _parts_of(texts: Iterable[str]) -> tuple[str, ...]:

@@ -16,9 +16,12 @@ def read_facts(study_ids: Iterable[int]) -> dict[int, StudyFacts]:
     parts: dict[int, dict[str, None]] = {}
     sides: dict[int, dict[str, None]] = {}
     series = Series.objects.filter(study__in=keys, number_of_series_related_instances__gt=0).order_by("pk")
-    for study_id, part, side in series.values_list("study_id", "body_part_examined", "laterality"):
+    regions: dict[int, dict[Word, None]] = {}
+    columns = ("study_id", "body_part_examined", "laterality", "anatomic_region_sequence")
+    for study_id, part, side, anatomy in series.values_list(*columns):
         parts.setdefault(study_id, {})[part] = None
         sides.setdefault(study_id, {})[side] = None
+        regions.setdefault(study_id, {}).update(dict.fromkeys(_words_of(anatomy, "anatomic_region")))
     return {
         pk: StudyFacts(
             department_id=custodian_id,
@@ -27,6 +30,7 @@ def read_facts(study_ids: Iterable[int]) -> dict[int, StudyFacts]:
             procedures=tuple(_words_of(codes)),
             body_parts=tuple(part for part in parts.get(pk, ()) if part.strip()),
             lateralities=tuple(side for side in sides.get(pk, ()) if side.strip()),
+            anatomic_regions=tuple(regions.get(pk, ())),
         )
         for pk, custodian_id, modalities, description, codes in Study.objects.filter(pk__in=keys).values_list(
             "pk", *COLUMNS
@@ -48,15 +52,15 @@ def values_of(row: Harmonised) -> HarmonisedValues:
     )
 
 
-def _words_of(items: Any) -> Iterable[Word]:
-    """Read the items of a Procedure Code Sequence in DICOM JSON; what is misshapen is left out."""
+def _words_of(items: Any, kind: str = "procedure_code") -> Iterable[Word]:
+    """Read the items of a code sequence in DICOM JSON; what is misshapen is left out."""
     for item in (items if isinstance(items, list) else [])[:MAX_CODES]:
         if isinstance(item, Mapping):
             code = next(
                 (text for tag in ("00080100", "00080119", "00080120") if (text := _text(item, tag))), ""
             )
             if code:
-                yield Word("procedure_code", code, _text(item, "00080102")[:64], _text(item, "00080104"))
+                yield Word(kind, code, _text(item, "00080102")[:64], _text(item, "00080104"))
 
 
 def _text(item: Mapping[str, Any], tag: str) -> str:

@@ -6,7 +6,7 @@ Words are folded: lower case, without accents. A stem stands for itself and for 
 Standard: PS3.16 Annex L (Body Part Examined); IHE RAD MADO (the ten regions)
 """
 
-VOCABULARY_VERSION = 1
+VOCABULARY_VERSION = 2
 
 LOWER_TRUNK, ENTIRE_BODY, UPPER_LIMB, LOWER_LIMB = "63337009", "38266002", "53120007", "61685007"
 UPPER_TRUNK, HEAD_AND_NECK, CARDIOVASCULAR = "67734004", "774007", "113257007"

@@ -11,6 +11,7 @@ from django.utils.timezone import get_default_timezone
 from registry.affinity import Affinity, affinity
 from registry.fhir.identifiers import HSA_OID
 from registry.manifest.codes import ENTIRE_BODY, REGIONS
+from registry.manifest.json_values import code_of
 from registry.manifest.model import (
     Code,
     Identifier,
@@ -23,7 +24,7 @@ from registry.manifest.model import (
     StudyContent,
 )
 from registry.models import Harmonised, Instance, Order, PatientIdentifier, Series, Study
-from registry.wire.base_url import DICOMWEB_PATH
+from registry.wire.base_url import DICOMWEB_PATH, STUDY_PAGE_PATH
 
 _DATE = re.compile(r"[0-9]{8}")
 _TIME = re.compile(r"([0-9]{2})([0-9]{2})?([0-9]{2})?(\.[0-9]{1,6})?")
@@ -61,12 +62,19 @@ def read_content(study_instance_uid: str) -> StudyContent | None:
         study_id=study.study_id,
         referring_physician_name=study.referring_physician_name,
         institution=_institution_of(study),
+        viewer_url=_viewer_url_of(study.study_instance_uid),
     )
 
 
 def _source_of(domain: Affinity) -> Source:
     base = f"{settings.PUBLIC_BASE_URL or _NO_ADDRESS}{DICOMWEB_PATH}"
     return Source(domain.retrieve_ae_title, domain.imaging_source_id, base)
+
+
+def _viewer_url_of(study_instance_uid: str) -> str:
+    """Return the page of the study; none where nobody outside of this machine would find it."""
+    base = settings.PUBLIC_BASE_URL
+    return f"{base}{STUDY_PAGE_PATH.format(study_instance_uid=study_instance_uid)}" if base else ""
 
 
 def _moment_of(study: Study) -> tuple[str, str, str]:
@@ -178,4 +186,11 @@ def _series_of(row: Series, source: Source, instances: list[InstanceContent]) ->
         description=row.series_description,
         date=date,
         time=_clean_time(row.series_time) if date else "",
+        region=_region_of(row),
     )
+
+
+def _region_of(row: Series) -> Code | None:
+    """Return the anatomic region of a series as its images code it: finer than the ten of the study."""
+    codes = (code_of(item) for item in row.anatomic_region_sequence)
+    return next((code for code in codes if code.value and code.scheme), None)

@@ -87,6 +87,7 @@ class Series(models.Model):
     series_time = models.CharField(max_length=16, blank=True)
     body_part_examined = models.CharField(max_length=64, blank=True)
     laterality = models.CharField(max_length=16, blank=True)
+    anatomic_region_sequence = models.JSONField(default=list, help_text="DICOM JSON items, of codes alone")
     station_name = models.CharField(max_length=64, blank=True)
     manufacturer = models.CharField(max_length=200, blank=True)
     institution_name = models.CharField(max_length=200, blank=True)

@@ -14,6 +14,8 @@ from django.http.request import split_domain_port, validate_host
 
 DICOMWEB_PATH = "/dicom-web"
 """Where DICOMweb lies: other doors lead there."""
+STUDY_PAGE_PATH = "/studies/{study_instance_uid}/"
+"""Where people see a study."""
 
 _PAIR = re.compile(r'(?:^|;)\s*(\w+)=("[^"]*"|[^\s;,"]*)')
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")

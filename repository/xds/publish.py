@@ -39,6 +39,7 @@ from registry.submission import (
 )
 from repository.document_store import StoredContent, discard, keep, store_bytes
 from repository.models import Publication
+from repository.xds.key_objects import describe_key_objects
 from repository.xds.manifests import draft_entry, make_manifests
 from repository.xds.texts import publish_texts
 
@@ -110,6 +111,7 @@ def publish_study(study_instance_uid: str) -> bool:
     content = read_content(study_instance_uid)
     if study is None or content is None:
         return _withdraw(study_instance_uid)
+    content = describe_key_objects(content)
     patient_id = write_patients([study.person_id]).get(study.person_id)
     if patient_id is None:
         raise Unpublishable("the patient has no number under an issuer")

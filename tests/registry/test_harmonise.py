@@ -3,16 +3,20 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.sr._concepts_dict import concepts
+from pydicom.sr._snomed_dict import mapping
 
 from deploy.region.makers import MAKERS
 from registry.affinity import SHIPPED
 from registry.affinity_domain.read import read_affinity
+from registry.harmonise.anatomy import ANATOMY
 from registry.harmonise.decide import Meaning, StudyFacts, Tables, Word, harmonise
 from registry.harmonise.tables import tables_of
 from registry.harmonise.vocabulary import BODY_PARTS, PART_REGIONS, REGION_NAMES
 from registry.harmonise.words import find_laterality, find_parts, fold_word
 from registry.subscriptions import matches_codes
 
+old_codes = mapping["SRT"]
 TABLES = tables_of(read_affinity(SHIPPED, SHIPPED), ())
 MODALITIES = {"ct": "CT", "mr": "MR", "cr": "CR", "dx": "DX", "us": "US"}
 EXPECTED = {
@@ -159,3 +163,35 @@ def test_subscriptions_can_ask_for_regions_and_procedures():
     assert matches_codes(values, regions=["67734004"], procedures=["CT-CHEST"])
     assert not matches_codes(values, regions=["774007"])
     assert not matches_codes(values, procedures=["CT-HEAD"])
+
+
+@pytest.mark.parametrize(
+    ("value", "scheme", "meaning", "region"),
+    [
+        ("818981001", "SCT", "", "63337009"),
+        ("T-D1100", "SRT", "", "774007"),
+        ("T-D1100", "99X", "", ""),  # somebody's own code that reads the same
+        ("818982008", "SCT", "Abdomen and Pelvis", "63337009"),
+        ("22356005", "SCT", "", ""),
+    ],
+)
+def test_a_coded_anatomic_region_is_read(value, scheme, meaning, region):
+    anatomy = (Word("anatomic_region", value, scheme, meaning),)
+    values = harmonise(StudyFacts(modalities=("CT",), anatomic_regions=anatomy), TABLES)
+    assert values.body_regions == ((region,) if region else ())
+    assert values.basis == ("codes" if region else "none")
+
+
+def test_a_coded_region_wins_over_body_part_and_words_and_decides_the_procedure():
+    anatomy = (Word("anatomic_region", "51185008", "SCT"),)
+    facts = StudyFacts(None, ("CT",), "DT buk", (), ("ABDOMEN",), (), anatomy)
+    values = harmonise(facts, TABLES)
+    assert (values.procedure_code, values.body_regions) == ("CT-CHEST", ("67734004",))
+
+
+def test_the_codes_of_regions_are_those_of_the_standard():
+    names = {code: meaning for words in concepts["SCT"].values() for code, (meaning, _) in words.items()}
+    for code, part in ANATOMY.items():
+        name = names.get(old_codes.get(code, code))
+        if name is not None:
+            assert not find_parts(name) or part in find_parts(name), (code, name)
