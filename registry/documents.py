@@ -64,6 +64,8 @@ def register(submission: Submission, origin: Origin, *, minimal: bool = False) -
         rows = insert_rows(submission, origin, known, uuids)
         _replace(submission, rows, known)
         _touch_folders(submission, known)
+        folders = [uuids[folder.entry_uuid] for folder in submission.folders]
+        changes.append("documents_submitted", detail={"set": rows.submission_set.pk, "folders": folders})
         for entry in rows.entries:
             _append_change("document_registered", entry)
     return Registered(uuids)

@@ -15,6 +15,7 @@ from django.db.models import F
 
 from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
 from access.rows import add, insert
+from registry import changes
 from registry.models import IssuerRule, Patient, PatientIdentifier
 from registry.names import fold_accents, fold_name
 
@@ -191,12 +192,21 @@ def feed_patient(
         setattr(patient, column, value)
     if told:
         patient.save(update_fields=list(told))
-    for other in others:
-        if other.value:
-            columns = {"value": other.value, "issuer": other.issuer, "is_national": other.is_national}
-            add(PatientIdentifier, unless_known=True, patient_id=patient.pk, **columns)
+    _add_numbers(patient, number, others)
     Patient.objects.filter(pk=patient.pk).update(access_epoch=F("access_epoch") + 1)  # whose record it is
     return patient
+
+
+def _add_numbers(patient: Patient, number: PatientNumber, others: Iterable[PatientNumber]) -> None:
+    """Give a patient the numbers that nobody has; the feed says under which one they came."""
+    new = []
+    for other in others:
+        columns = {"value": other.value, "issuer": other.issuer, "is_national": other.is_national}
+        if other.value and add(PatientIdentifier, unless_known=True, patient_id=patient.pk, **columns):
+            new.append(other)
+    if new:
+        told = [[one.value, one.issuer, one.is_national] for one in (number, *new)]
+        changes.append("patient_numbers", detail={"numbers": told})
 
 
 _TOLD = ("patient_name", "patient_birth_date", "patient_sex")

@@ -7,11 +7,9 @@ All of it happens in one transaction, in which the access epochs of both are rai
 Standard: IHE ITI TF-2 3.8 (ITI-8), 3.18.4.1.2.3.9.1
 """
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Exists, ForeignKey, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from access import audit
@@ -20,20 +18,9 @@ from access.database import write_transaction
 from registry import changes
 from registry.epochs import raise_patient_epoch
 from registry.identity import Demographics, PatientNumber, find_or_create_patient
-from registry.merge_undo import give_back, keep_closed
-from registry.models import (
-    CareRelation,
-    MovedRow,
-    Patient,
-    PatientFlag,
-    PatientIdentifier,
-    PatientMerge,
-    Relative,
-    Study,
-)
+from registry.merge_moves import LINK, MERGE, MOVE, move_all, move_back, move_one, subsume_numbers
+from registry.models import MovedRow, Patient, PatientIdentifier, PatientMerge, Study
 
-MERGE, LINK, MOVE = "merge", "link", "move"
-EXAMINATION, EXAMINED_BEFORE = "examination", "examined_before"
 _AT_ONCE = 500
 
 
@@ -85,8 +72,7 @@ def merge(
             made_at=timezone.now(),
         )
         numbers = {"survivor": _numbers_of(winner), "subsumed": _numbers_of(loser)}
-        studies = _move_all(row)
-        Patient.objects.filter(pk=loser.pk).update(merged_into=winner)
+        studies = move_all(row)
         _tell(row, _machine(source), studies, f"patient_{kind}", numbers)
     return row
 
@@ -125,13 +111,7 @@ def move_number(
             made_at=timezone.now(),
         )
         numbers = {"survivor": _numbers_of(winner), "subsumed": [[number.value, number.issuer, False]]}
-        keys = Study.objects.filter(
-            person=row.subsumed_id, patient_id_normal=number.value, issuer_of_patient_id=number.issuer
-        ).values_list("pk", flat=True)
-        studies = list(keys)
-        _move(row, PatientIdentifier, "patient", [known.pk])
-        _move(row, Study, "person", studies)
-        keep_closed(row.subsumed_id, winner.pk, None)
+        studies = move_one(row, number)
         _tell(row, _machine(source), studies, "patient_moved", numbers)
     return row
 
@@ -156,11 +136,9 @@ def undo(merge_id: int, *, by: Actor, reason: str) -> PatientMerge:
             .order_by("pk")
         )
         numbers = {"survivor": [], "subsumed": _moved_numbers(row)}
-        studies = give_back(row)
-        _restore_examinations(row)
+        studies = move_back(row)
         row.undone_at, row.undone_by, row.undo_reason = timezone.now(), by.subject[:200], reason[:400]
         row.save(update_fields=["undone_at", "undone_by", "undo_reason"])
-        Patient.objects.filter(pk=row.subsumed_id, merged_into=row.survivor_id).update(merged_into=None)
         _tell(row, by, studies, "patient_merge_undone", numbers)
     return row
 
@@ -175,57 +153,6 @@ def current_patient_id(patient_id: int) -> int:
             return patient_id
         patient_id = target
     return patient_id
-
-
-def patient_columns() -> Iterator[tuple[type[Model], str]]:
-    """Yield every column of any app that says whose a row is: what a merge must move."""
-    for relation in Patient._meta.get_fields(include_hidden=True):
-        field = getattr(relation, "field", None)
-        if not isinstance(field, ForeignKey) or field.model in (PatientMerge, Patient):
-            continue
-        if field.model._meta.managed and not field.model._meta.abstract:
-            yield field.model, field.name
-
-
-def _move_all(row: PatientMerge) -> list[int]:
-    studies: list[int] = []
-    for model, column in sorted(patient_columns(), key=lambda pair: pair[0]._meta.label):
-        keys = _movable(row, model, column)
-        _move(row, model, column, keys)
-        if model is Study:
-            studies = keys
-    if row.kind == MERGE:
-        moved = MovedRow.objects.filter(merge=row, table=PatientIdentifier._meta.label).values("row")
-        PatientIdentifier.objects.filter(pk__in=moved, subsumed_at=None).update(subsumed_at=row.made_at)
-    return studies
-
-
-def _movable(row: PatientMerge, model: type[Model], column: str) -> list[int]:
-    """Return the rows to move; a mark that the survivor has itself stays, a relation by examination is renamed."""
-    rows = model._default_manager.filter(**{column: row.subsumed_id})
-    ours: QuerySet[Any, Any]
-    if model is PatientFlag:
-        ours = PatientFlag.objects.filter(patient=row.survivor_id, kind=OuterRef("kind"), ended_at=None)
-        rows = rows.exclude(Q(ended_at=None) & Exists(ours))
-    elif model is Relative:
-        ours = Relative.objects.filter(patient=row.survivor_id, user=OuterRef("user"), ended_at=None)
-        rows = rows.exclude(Q(ended_at=None) & Exists(ours))
-    elif model is CareRelation:
-        ours = CareRelation.objects.filter(patient=row.survivor_id, source=EXAMINATION).values("unit")
-        rows.filter(source=EXAMINATION, unit__in=list(ours.values_list("unit", flat=True))).update(
-            source=EXAMINED_BEFORE
-        )
-    return list(rows.order_by("pk").values_list("pk", flat=True))
-
-
-def _move(row: PatientMerge, model: type[Model], column: str, keys: list[int]) -> None:
-    label = model._meta.label
-    known = set(MovedRow.objects.filter(merge=row, table=label).values_list("row", flat=True))
-    new = [key for key in keys if key not in known]
-    MovedRow.objects.bulk_create(MovedRow(merge=row, table=label, row=key) for key in new)
-    for start in range(0, len(keys), _AT_ONCE):
-        chunk = keys[start : start + _AT_ONCE]
-        model._default_manager.filter(pk__in=chunk).update(**{column: row.survivor_id})
 
 
 def _merge_again(
@@ -245,8 +172,9 @@ def _merge_again(
     if kind == MERGE and row.kind == LINK:
         row.kind = MERGE
         row.save(update_fields=["kind"])
-        PatientIdentifier.objects.filter(pk=moved.pk, subsumed_at=None).update(subsumed_at=row.made_at)
+        subsume_numbers(row)
         raise_patient_epoch(patient.pk)
+        changes.append("link_merged", detail={"merge": row.pk})
     return row
 
 
@@ -265,19 +193,6 @@ def _refuse_out_of_order(row: PatientMerge) -> None:
         raise MergeStands(f"merge {row.pk} cannot be undone before the later {names}: undo the newest first")
 
 
-def _restore_examinations(row: PatientMerge) -> None:
-    renamed = CareRelation.objects.filter(
-        pk__in=MovedRow.objects.filter(merge=row, table=CareRelation._meta.label).values("row"),
-        patient=row.subsumed_id,
-        source=EXAMINED_BEFORE,
-    )
-    for relation in renamed:
-        same = CareRelation.objects.filter(patient=row.subsumed_id, unit=relation.unit_id, source=EXAMINATION)
-        if not same.exists():
-            relation.source = EXAMINATION
-            relation.save(update_fields=["source"])
-
-
 def _tell(
     row: PatientMerge, actor: Actor, studies: list[int], action: str, numbers: dict[str, list[list[object]]]
 ) -> None:
@@ -288,7 +203,7 @@ def _tell(
     at: datetime = row.undone_at or row.made_at
     changes.append(
         "merge_undone" if is_undone else "merge_made",
-        detail={"merge": row.pk, "at": at.isoformat(), **numbers},
+        detail={"merge": row.pk, "kind": row.kind, "at": at.isoformat(), **numbers},
     )
     uids = Study.objects.filter(pk__in=studies).order_by("pk").values_list("study_instance_uid", flat=True)
     for uid in list(uids):

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from access.models import CareProvider, CareUnit, Department
 from registry.models import Change, Instance, IssuerRule, Removal, RemovedInstance
+from repository.journal.documents import DOCUMENT_KINDS, describe_documents
 from repository.journal.files import Entry
+from repository.journal.identity import IDENTITY_KINDS, describe_identity
 from repository.journal.rows import ROW_KINDS, describe_row
 
 REMOVAL_COLUMNS = (
@@ -56,6 +58,10 @@ def describe_change(change: Change) -> Iterator[Entry]:
         yield {"kind": "left_out", **head, "pack": detail["pack"], "instances": detail["left_out"]}
     elif change.kind in ROW_KINDS:
         yield from describe_row(change, head)
+    elif change.kind in IDENTITY_KINDS:
+        yield from describe_identity(change, head)
+    elif change.kind in DOCUMENT_KINDS:
+        yield from describe_documents(change, head)
 
 
 def describe_organisation() -> Entry:

@@ -1,6 +1,7 @@
 """Rebuild: every pack without a row is read again, what the journal says holds, and studies come back closed.
 
-What patients decided and who takes part in their care comes back after the packs, for it names their patients.
+What patients decided, who takes part in their care, who was found to be one person and what was registered comes
+back in the order in which it happened, between the packs.
 
 Into an empty database, or into one that was restored from a backup. It may be interrupted and run again: a pack
 that has its row is done. Stop the server first.
@@ -24,7 +25,7 @@ from repository.objects.selection import open_store
 from repository.packs.reader import PackReader
 from repository.rebuild.index import condemn_dead, hide_dead, index_pack
 from repository.rebuild.parse import ParsedPack, parse_pack
-from repository.rebuild.rows import restore_rows
+from repository.rebuild.timeline import Timeline, make_timeline, restore_rest, restore_until
 from repository.rebuild.verdicts import Verdicts, read_verdicts, restore_organisation
 
 KEYS_AT_ONCE = 500
@@ -51,6 +52,8 @@ class RebuildReport:
     hidden: int = 0
     departments: int = 0
     rows: int = 0
+    identities: int = 0
+    documents: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -83,25 +86,29 @@ def rebuild(
     report.hidden = hide_dead(verdicts)
     report.condemned = condemn_dead(verdicts.condemned)
     _revive(verdicts)
+    timeline = make_timeline(verdicts.rows.values())
     todo = _list_todo(objects, report)
     for start in range(0, len(todo), KEYS_AT_ONCE):
         jobs = [
             (key, frozenset(verdicts.left_out.get(key, ()))) for key in todo[start : start + KEYS_AT_ONCE]
         ]
         for parsed in parse_all(jobs) if parse_all else map(parse_job, jobs):
-            _take(parsed, verdicts, report)
+            _take(parsed, verdicts, timeline, report)
             note_progress(report.packs, len(todo))
-    report.rows, faults = restore_rows(verdicts.rows.values())
-    report.faults += faults
+    report.faults += restore_rest(timeline)
+    report.rows, report.identities, report.documents = (
+        timeline.restored[sort] for sort in ("access", "identity", "document")
+    )
     run_write(lambda: continue_after(files))
     run_write(lambda: audit.record(OPERATOR, "rebuild_index", door="command", detail=_describe(report)))
     return report
 
 
-def _take(parsed: ParsedPack, verdicts: Verdicts, report: RebuildReport) -> None:
+def _take(parsed: ParsedPack, verdicts: Verdicts, timeline: Timeline, report: RebuildReport) -> None:
     report.packs += 1
     report.faults.extend(f"{parsed.key}: {fault}" for fault in parsed.faults)
     if parsed.received is not None:
+        restore_until(timeline, parsed.received.received_at)
         report.instances += index_pack(parsed, verdicts)
         for fault in parsed.faults:
             note_damage(parsed.key, fault)
@@ -148,5 +155,7 @@ def _describe(report: RebuildReport) -> dict[str, object]:
         "hidden": report.hidden,
         "condemned": report.condemned,
         "rows": report.rows,
+        "identities": report.identities,
+        "documents": report.documents,
         "faults": len(report.faults),
     }

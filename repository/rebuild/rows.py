@@ -1,17 +1,14 @@
 """Rows about access out of the journal: written where they are missing, brought up to date where they are older."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db.models import DateTimeField, ForeignKey, Model
 from django.utils import timezone
 
-from access.database import run_write
 from access.models import Assignment, CareProvider, CareUnit, Department, User
-from registry.epochs import raise_patient_epoch
 from registry.models import (
     BlockLift,
     CareRelation,
@@ -27,40 +24,22 @@ from registry.shares import write_shared_homes
 from repository.journal.files import Entry
 from repository.journal.rows import ROW_KINDS
 
-AT_ONCE = 200
-
 
 class UnknownName(LookupError):
     """The journal names something that neither the packs nor the journal brought back."""
 
 
-def restore_rows(entries: Iterable[Entry]) -> tuple[int, list[str]]:
-    """Write what the journal says of each row at its end; returns how many came back, and what could not in words.
+def restore_row(entry: Entry) -> int | None:
+    """Write one row as a line says; returns the patient about whose access it decides, None if nothing is written.
 
     People who are not there come back as accounts that are switched off, so that it is known who it was.
+
+    Raises
+    ------
+    UnknownName
     """
-    restored, faults = 0, []
-    for chunk in _chunks(entries):
-        count, found = run_write(partial(_restore_chunk, chunk))
-        restored += count
-        faults += found
-    return restored, faults
-
-
-def _restore_chunk(entries: list[Entry]) -> tuple[int, list[str]]:
-    restored, faults, patients = 0, [], set()
-    for entry in entries:
-        try:
-            row = _restore(entry)
-        except UnknownName as error:
-            faults.append(f"a row of the journal ({entry['kind']}, {entry['at']}) cannot come back: {error}")
-            continue
-        if row is not None:
-            restored += 1
-            patients.add(_patient_of(row))
-    for patient_id in sorted(patients):
-        raise_patient_epoch(patient_id)
-    return restored, faults
+    row = _restore(entry)
+    return None if row is None else _patient_of(row)
 
 
 def _restore(entry: Entry) -> Model | None:
@@ -135,7 +114,13 @@ def _resolve_by_hsa_id(model: type[CareProvider | CareUnit | Department]) -> Cal
     return resolve
 
 
-def _resolve_patient(told: dict[str, Any]) -> Patient:
+def resolve_patient(told: dict[str, Any]) -> Patient:
+    """Return the patient whom a line names by numbers or studies; one who is not there is made as it is described.
+
+    Raises
+    ------
+    UnknownName
+    """
     for value, issuer, _ in told["numbers"]:
         known = PatientIdentifier.objects.filter(value=value, issuer=issuer).select_related("patient").first()
         if known is not None:
@@ -193,7 +178,7 @@ def _resolve_assignment(told: dict[str, Any]) -> Assignment:
 
 
 _RESOLVERS: dict[type[Model], Callable[[Any], Model]] = {
-    Patient: _resolve_patient,
+    Patient: resolve_patient,
     Study: _resolve_study,
     User: _resolve_user,
     Assignment: _resolve_assignment,
@@ -214,14 +199,3 @@ def _patient_of(row: Any) -> int:
             return row.study.person_id
     key: int = row.patient_id
     return key
-
-
-def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    chunk: list[Entry] = []
-    for entry in entries:
-        chunk.append(entry)
-        if len(chunk) == AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

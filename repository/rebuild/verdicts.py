@@ -8,7 +8,9 @@ import orjson
 
 from access.models import CareProvider, CareUnit, Department
 from registry.models import IssuerRule
+from repository.journal.documents import DOCUMENT_KINDS
 from repository.journal.files import Entry, JournalFile
+from repository.journal.identity import IDENTITY_KINDS
 from repository.journal.rows import ROW_KINDS
 
 Dead = tuple[str, str]
@@ -77,5 +79,13 @@ def _follow(verdicts: Verdicts, entry: Entry) -> None:
     elif kind == "left_out":
         verdicts.left_out.setdefault(entry["pack"], set()).update(entry["instances"])
     elif kind in ROW_KINDS:
-        # The last line of a row counts, in the place of its first: what it points to comes before it.
-        verdicts.rows[orjson.dumps([kind, *(entry["values"][name] for name in ROW_KINDS[kind].key)])] = entry
+        _place(verdicts, [entry["values"][name] for name in ROW_KINDS[kind].key], entry)
+    elif kind in (*IDENTITY_KINDS, *DOCUMENT_KINDS):
+        _place(verdicts, entry["key"], entry)
+
+
+def _place(verdicts: Verdicts, key: list[Any], entry: Entry) -> None:
+    """Let the last line of a row count, in the place and at the time of its first: what it names comes before it."""
+    name = orjson.dumps([entry["kind"], *key])
+    first = verdicts.rows.get(name, entry)
+    verdicts.rows[name] = entry | {"first_at": first.get("first_at", first["at"])}

@@ -12,6 +12,7 @@ from hypothesis.strategies import sampled_from
 
 from access.models import AuditEvent
 from registry.identity import Demographics, PatientNumber, feed_patient, find_or_create_patient, find_patient
+from registry.merge_moves import patient_columns
 from registry.merges import (
     ImpossibleMerge,
     MergeStands,
@@ -19,7 +20,6 @@ from registry.merges import (
     link,
     merge,
     move_number,
-    patient_columns,
     undo,
 )
 from registry.models import (
