@@ -1,10 +1,9 @@
 """Whether a study may go to a destination now: asked when planning, and again before every request."""
 
-from collections.abc import Iterable
-
 from access.actor import Actor, Scope
-from registry.models import Destination, Study, Subscription
+from registry.models import Destination, SendRequest, Study, Subscription
 from registry.visibility import decide_study
+from repository.models import Delivery
 
 IN_CONFLICT = "in_conflict"
 NO_BASIS = "no_basis"
@@ -32,6 +31,13 @@ def find_obstacle(study: Study, destination: Destination) -> str:
     return "" if decision.permits else _OBSTACLES.get(decision.reason, NO_BASIS)
 
 
-def is_still_wanted(subscription_ids: Iterable[int]) -> bool:
-    """Tell whether one of the subscriptions that asked for a delivery is still active."""
-    return Subscription.objects.filter(pk__in=list(subscription_ids), active=True).exists()
+def is_still_wanted(delivery: Delivery) -> bool:
+    """Tell whether somebody still asks for a delivery: an active subscription, or a person who sent it.
+
+    What nobody ever asked for (a recall, a correction) is owed to the receiver.
+    """
+    if not delivery.subscription_ids and delivery.send_request_id is None:
+        return True
+    if SendRequest.objects.filter(pk=delivery.send_request_id or 0, withdrawn_at=None).exists():
+        return True
+    return Subscription.objects.filter(pk__in=delivery.subscription_ids, active=True).exists()

@@ -1,29 +1,19 @@
 """From the change feed to deliveries: one per study, destination and generation."""
 
-from datetime import datetime, timedelta
-
 from django.db.models import Exists, OuterRef
 
 from access.database import database_now, run_write
 from registry import changes
-from registry.models import Change, ChangeCursor, Instance, Study
-from registry.shares import share_by_delivery
-from registry.subscriptions import Wish, find_wishes, rank_priority
-from registry.visibility import instances_of
-from repository.delivery import decide
+from registry.models import Change, ChangeCursor, Instance, Study, Subscription
+from registry.subscriptions import Wish, find_wishes
+from repository.delivery.plan_priors import plan_priors, plan_priors_of_order
+from repository.delivery.plan_sends import plan_sending, plan_what_follows
+from repository.delivery.planned import UNBEGUN, Planned, find_missing, write_delivery
 from repository.models import Delivery, DeliveryItem
 
 READER = "delivery-plan"
 CHUNK = 50
 ITEMS_AT_ONCE = 500
-DEADLINES = {
-    "urgent": timedelta(hours=1),
-    "normal": timedelta(hours=24),
-    "prior": timedelta(hours=24),
-    "bulk": timedelta(days=7),
-}
-UNBEGUN = (Delivery.READY, Delivery.AWAITING_BASIS)
-MOVING = (Delivery.LEASED, Delivery.SENDING, Delivery.VERIFYING)
 
 
 class _OtherPlanner(Exception):
@@ -60,6 +50,10 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
     for change in read:
         if change.kind == "study_quiet":
             priorities |= _plan_study(change)
+        elif change.kind == "send":
+            priorities |= plan_sending(int(change.detail["request"]))
+        elif change.kind == "order_changed":
+            priorities |= plan_priors_of_order(int(change.detail["order"]))
         elif change.kind == "instances_removed":
             _forget_removed(change)
     return priorities
@@ -69,10 +63,16 @@ def _plan_study(change: Change) -> set[str]:
     study = Study.objects.filter(study_instance_uid=change.study_instance_uid).first()
     if study is None:  # deleted since
         return set()
-    now = database_now()
     generation = int(change.detail["generation"])
-    wishes = find_wishes(study)
-    return {wish.priority for wish in wishes if _plan_delivery(study, wish, generation, now)}
+    priorities = plan_what_follows(study)
+    for wish in find_wishes(study):
+        if _plan_delivery(study, wish, generation):
+            priorities.add(wish.priority)
+        asking = list(Subscription.objects.filter(pk__in=wish.subscription_ids).order_by("pk"))
+        with_priors = [subscription for subscription in asking if "priors" in subscription.wants]
+        if with_priors:
+            priorities |= plan_priors(study, wish.destination, subscriptions=with_priors)
+    return priorities
 
 
 def _forget_removed(change: Change) -> None:
@@ -96,49 +96,25 @@ def _forget_removed(change: Change) -> None:
             rows.update(state=Delivery.WITHDRAWN, reason_code="removed", reason="")
 
 
-def _plan_delivery(study: Study, wish: Wish, generation: int, now: datetime) -> bool:
+def _plan_delivery(study: Study, wish: Wish, generation: int) -> bool:
     _supersede(study, wish, generation)
-    uids = _missing_instances(study, wish)
+    uids = find_missing(study, wish.destination)
     if not uids:
         return False
-    obstacle = decide.find_obstacle(study, wish.destination)
-    delivery, created = Delivery.objects.get_or_create(
-        study=study,
-        destination=wish.destination,
-        generation=generation,
-        defaults={
-            "priority": wish.priority,
-            "priority_rank": rank_priority(wish.priority),
-            "state": Delivery.AWAITING_BASIS if obstacle else Delivery.READY,
-            "reason_code": obstacle or "queued",
-            "subscription_ids": list(wish.subscription_ids),
-            "planned_at": now,
-            "not_before": now,
-            "deadline_at": now + DEADLINES[wish.priority],
-        },
+    planned = Planned(
+        study, wish.destination, "study", generation, wish.priority, subscription_ids=wish.subscription_ids
     )
-    if created:
-        DeliveryItem.objects.bulk_create(
-            [DeliveryItem(delivery=delivery, sop_instance_uid=uid) for uid in uids], batch_size=500
-        )
-        if not obstacle:
-            share_by_delivery(study, wish.destination.department)
-    return created and not obstacle
+    return write_delivery(planned, uids)
 
 
 def _supersede(study: Study, wish: Wish, generation: int) -> None:
     """Let the new generation carry what an older one had not begun to send."""
     older = Delivery.objects.filter(
-        study=study, destination=wish.destination, generation__lt=generation, state__in=UNBEGUN
+        study=study,
+        destination=wish.destination,
+        kind="study",
+        subject="",
+        generation__lt=generation,
+        state__in=UNBEGUN,
     )
-    older.update(state=Delivery.SUPERSEDED, reason_code="superseded", reason="")
-
-
-def _missing_instances(study: Study, wish: Wish) -> list[str]:
-    """Return the instances that neither arrived there nor are on their way."""
-    items = DeliveryItem.objects.filter(delivery__study=study, delivery__destination=wish.destination)
-    there = set(items.filter(state=DeliveryItem.DELIVERED).values_list("sop_instance_uid", flat=True))
-    moving = items.filter(delivery__state__in=MOVING, state=DeliveryItem.WAITING)
-    there.update(moving.values_list("sop_instance_uid", flat=True))
-    uids = instances_of(study).order_by("series_id", "instance_number", "pk")
-    return [uid for uid in uids.values_list("sop_instance_uid", flat=True) if uid not in there]
+    older.update(state=Delivery.SUPERSEDED, reason_code="superseded", reason="", ended_at=database_now())

@@ -20,6 +20,8 @@ _SENTENCES = {
         "Held until the patient consents: the receiver is another care provider."
     ),
     "subscription_ended": gettext_noop("Withdrawn: no active subscription asks for it any more."),
+    "sending_withdrawn": gettext_noop("Withdrawn: whoever sent it has taken that back."),
+    "order_cancelled": gettext_noop("Withdrawn: the examination it was meant for was cancelled."),
     "removed": gettext_noop("Withdrawn: the images have been removed."),
     "lease_lost": gettext_noop("The sending process stopped half-way; the rest is sent again."),
     "worker_died": gettext_noop(

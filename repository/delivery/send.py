@@ -192,7 +192,7 @@ def _read_delivery(lease: Lease) -> Delivery:
 def _check_allowed(delivery: Delivery) -> None:
     if not delivery.study.number_of_study_related_instances:
         raise _Stopped(Delivery.WITHDRAWN, "removed")
-    if not is_still_wanted(delivery.subscription_ids):
+    if not is_still_wanted(delivery):
         raise _Stopped(Delivery.WITHDRAWN, "subscription_ended")
     obstacle = find_obstacle(delivery.study, delivery.destination)
     if obstacle:
