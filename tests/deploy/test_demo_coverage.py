@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils.translation import override
@@ -42,7 +43,7 @@ def stored(db, region: Region) -> dict[int, tuple[str, str]]:
     for planned in region.studies:
         hospital = planned.hospital
         department = departments.setdefault(hospital.code, make_department())
-        series = {}
+        series: dict[str, dict[str, Any]] = {}
         for file in build_study(region, planned):
             attributes = read_header(file).attributes
             series.setdefault(attributes["0020000E"]["Value"][0], attributes)
