@@ -82,6 +82,7 @@ urlpatterns = [
     path("review/outside/", review.show_outside, name="review_outside"),
     path("notices/<key:notice_id>/seen/", review.see_notice, name="see_notice"),
     path("corrections/<key:reading_id>/seen/", acknowledge_correction, name="acknowledge_correction"),
+    path("distribution/", include("frontend.distribution_urls")),
     path("worklist/", worklist.show_worklist, name="worklist"),
     path("worklist/part/", worklist.refresh_worklist, name="refresh_worklist"),
     path("worklist/<key:pk>/images/", worklist.open_images, name="worklist_images"),

@@ -5,7 +5,8 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from registry.models import Study
+from access.models import User
+from registry.models import Destination, Study
 from registry.worklist import put_on_worklist
 from tests.frontend import factory
 from tests.frontend.browser.conftest import OpenPage, Stage, find_barriers
@@ -36,6 +37,56 @@ def test_the_worklist_is_worked_off_on_a_page_that_lives(stage: Stage, open_page
     page.locator(".worklist .row").first.get_by_role("button", name="Done").click()
     expect(page.locator(".worklist .row")).to_have_count(1)
     assert stage.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_of_who_keeps_distribution_have_no_barriers(stage: Stage, open_page: OpenPage, theme: str):
+    User.objects.update(is_staff=True)
+    make_destinations(stage)
+    page = open_page(color_scheme=theme, bypass_csp=True)
+    for name, address in list_kept_pages().items():
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(address)
+        assert find_barriers(page) == [], name
+        keep_picture(page, f"{name}-{theme}")
+        page.set_viewport_size(TELEPHONE)
+        assert page.evaluate(TOO_WIDE) == 0, name
+        keep_picture(page, f"{name}-{theme}-telephone")
+    assert stage.complaints == []
+
+
+def make_destinations(stage):
+    """Make destinations of several kinds in several states."""
+    day = [{"days": [0, 1, 2, 3, 4], "from": "07:00", "to": "18:00", "max_mbit": 20}]
+    values = (
+        {"name": "PACS Ortopeden", "url": "https://pacs.aau.example/dicom-web/studies", "windows": day},
+        {
+            "name": "Arkivet",
+            "url": "dicom://10.20.30.40:104",
+            "called_ae_title": "ARKIV1",
+            "breaker": "open",
+            "last_error": "10.20.30.40: Connection refused",
+            "consecutive_failures": 7,
+        },
+        {
+            "name": "Journalen",
+            "url": "mllps://ie.aau.example:2575",
+            "max_mbit": 2.5,
+            "held_reason": "Uppgradering",
+        },
+        {"name": "Arbetslistan", "url": "worklist:"},
+    )
+    return [Destination.objects.create(department=stage.region.lund, **each) for each in values]
+
+
+def list_kept_pages():
+    """Return the pages by name."""
+    first = Destination.objects.order_by("pk").first()
+    return {
+        "destinations": "/distribution/destinations/",
+        "destination-new": "/distribution/destinations/new/",
+        "destination-edit": f"/distribution/destinations/{first.pk}/",
+    }
 
 
 def keep_picture(page, name):
