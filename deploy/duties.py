@@ -55,13 +55,14 @@ DUTIES = (
     Duty("plan_deliveries", 1, delivery.plan_deliveries),
     Duty("sweep_leases", 10, delivery.sweep_leases),
     Duty("expire_overdue", 30, delivery.expire_overdue),
-    Duty("release_awaiting", 10, delivery.release_awaiting),
+    Duty("follow_decisions", 1, delivery.follow_decisions),
     Duty("flush_counts", 15, flush_counts),
     Duty("write_journal", 20, write_journal),
 )
 SLOW_DUTIES = (
     Duty("harmonise_studies", 1, harmonise_studies),
     Duty("link_studies", 1, link_changes),
+    Duty("release_awaiting", 300, delivery.release_awaiting),
     Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("settle_commitments", 2, settle_commitments),
     Duty("forget_commitments", 3600, forget_commitments),

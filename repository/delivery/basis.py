@@ -1,7 +1,8 @@
 """Which deliveries may go now that something about their patient was decided: a consent, a block, a share, a merge.
 
-The change feed says whose deliveries to look at, so that what a patient decides counts within a second or two however many
-others wait. What begins by the clock alone (a relation from tomorrow on), or by who works where, a slow sweep finds.
+The change feed says whose deliveries to look at, so that what a patient decides counts within a second or two however
+many others wait. What begins by the clock alone (a relation from tomorrow on), or by who works where, a slow sweep
+finds.
 """
 
 from collections.abc import Iterable
@@ -92,7 +93,9 @@ def _concerned(read: Iterable[Change]) -> Q:
 
 
 def _decide_anew(condition: Q) -> int:
-    keys = list(Delivery.objects.filter(condition).order_by("priority_rank", "pk").values_list("pk", flat=True))
+    keys = list(
+        Delivery.objects.filter(condition).order_by("priority_rank", "pk").values_list("pk", flat=True)
+    )
     changed = 0
     for start in range(0, len(keys), CHUNK):
         rows = Delivery.objects.filter(condition, pk__in=keys[start : start + CHUNK])

@@ -23,6 +23,12 @@ _SENTENCES = {
     "sending_withdrawn": gettext_noop("Withdrawn: whoever sent it has taken that back."),
     "order_cancelled": gettext_noop("Withdrawn: the examination it was meant for was cancelled."),
     "removed": gettext_noop("Withdrawn: the images have been removed."),
+    "operator_held": gettext_noop("Held by an operator until somebody releases it."),
+    "operator_released": gettext_noop("Released by an operator; waits for its turn."),
+    "operator_withdrew": gettext_noop("Withdrawn by an operator."),
+    "replayed": gettext_noop("To be sent again, as an operator asked; waits for its turn."),
+    "verifying_again": gettext_noop("The receiver is asked again whether it has everything."),
+    "outside_hours": gettext_noop("Waits for the hours of what asked for it."),
     "lease_lost": gettext_noop("The sending process stopped half-way; the rest is sent again."),
     "worker_died": gettext_noop(
         "Given up: the sending process stopped every time. An administrator has to look."
@@ -41,6 +47,12 @@ _SENTENCES = {
     "answer_incomplete": gettext_noop("The receiver's answer does not name every image that was sent."),
     "cannot_be_verified": gettext_noop("The receiver cannot be asked whether it has what was sent."),
     "not_there": gettext_noop("The receiver said it stored images that it does not have."),
+    "acknowledged": gettext_noop("It has arrived; the receiver has acknowledged it."),
+    "overtaken": gettext_noop("Not sent: something newer about the same has arrived there."),
+    "newer_state": gettext_noop("The order was changed before it was sent; it goes as it is now."),
+    "answer_mismatch": gettext_noop("The receiver acknowledged another message than the one that was sent."),
+    "message_error": gettext_noop("The receiver says that something in the message is wrong."),
+    "message_rejected": gettext_noop("Given up: the receiver rejects the message."),
     "destination_fault": gettext_noop(
         "The receiver's address, token or certificate has to be put right by an administrator."
     ),
@@ -62,11 +74,21 @@ def explain(delivery: Delivery) -> str:
 
 
 def _what_follows(delivery: Delivery) -> str:
+    if delivery.state == Delivery.WAITING_WINDOW:
+        at = date_format(timezone.localtime(delivery.not_before), "j M H:i")
+        return gettext("They begin at %(time)s.") % {"time": at}
     if delivery.state != Delivery.READY:
         return ""
     destination = delivery.destination
     if not destination.active:
         return gettext("The destination is switched off.")
+    if destination.held_reason:
+        return gettext("The destination is held by an operator: %(reason)s") % {
+            "reason": destination.held_reason
+        }
+    if destination.maintenance_until and destination.maintenance_until > timezone.now():
+        until = date_format(timezone.localtime(destination.maintenance_until), "j M H:i")
+        return gettext("The receiver is in maintenance until %(time)s.") % {"time": until}
     if destination.breaker == Destination.OPEN:
         return gettext("The receiver is asked at intervals whether it answers again.")
     if delivery.not_before > timezone.now():

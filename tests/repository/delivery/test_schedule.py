@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from registry.models import Destination
 from repository.delivery import breaker, lease
+from repository.delivery.deadlines import expire_overdue
 from repository.delivery.failure import Failure
 from repository.delivery.lease import LostLease
 from repository.delivery.plan import plan_deliveries
 from repository.delivery.schedule import (
     MAX_LOST_LEASES,
     claim,
-    expire_overdue,
     return_leases_of,
     sweep_leases,
 )
