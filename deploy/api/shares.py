@@ -46,13 +46,13 @@ class Shares(ApiView):
     @extend_schema(responses=list_of(ShareRow))
     def get(self, request: Request, study_instance_uid: str) -> Response:
         """List them, newest first."""
-        study = _find_study(self.actor, study_instance_uid)
+        study = find_kept_study(self.actor, study_instance_uid)
         return answer_list(ShareRow, shares_of(self.actor).filter(study=study), self.actor)
 
     @extend_schema(request=NewShare, responses={201: ShareRow})
     def post(self, request: Request, study_instance_uid: str) -> Response:
         """Share the study."""
-        study = _find_study(self.actor, study_instance_uid)
+        study = find_kept_study(self.actor, study_instance_uid)
         row = share_study(self.actor, study, door=DOOR, **read_body(NewShare, request))
         return answer(ShareRow, row, self.actor, 201)
 
@@ -75,7 +75,7 @@ def shares_of(actor: Actor) -> QuerySet[Share]:
     return rows if actor.scope.region_wide else rows.filter(study__custodian__unit=actor.scope.unit_id or 0)
 
 
-def _find_study(actor: Actor, study_instance_uid: str) -> Study:
+def find_kept_study(actor: Actor, study_instance_uid: str) -> Study:
     """Return a study that the actor's unit keeps, whether or not the actor may read it: its unit disposes of it."""
     rows = Study.objects.filter(study_instance_uid=study_instance_uid)
     if not actor.scope.region_wide:

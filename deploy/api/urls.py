@@ -13,8 +13,10 @@ from deploy.api import (
     description,
     destinations,
     emergencies,
+    merges,
     receipts,
     reviews,
+    sendings,
     shares,
     worklist,
 )
@@ -38,7 +40,7 @@ class Description(SpectacularAPIView):
 DESCRIBED = {
     "TITLE": "Samsyn management API",
     "DESCRIPTION": "What patients decide, who takes part in their care, openings, shares, log reviews, codes,"
-    " what is distributed to which departments.",
+    " merges of patients, what is distributed to which departments.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX_INSERT": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
@@ -46,6 +48,8 @@ DESCRIBED = {
         "DeliveryKind": "repository.delivery.listing.KINDS",
         "WorklistState": "deploy.api.worklist.STATES",
         "DeliveryState": "repository.delivery.listing.STATES",
+        "MergeKind": "registry.merge_listing.KINDS",
+        "MergeState": "registry.merge_listing.STATES",
     },
 }
 
@@ -79,6 +83,11 @@ urlpatterns = [
     path("notices/<int:key>/seen", emergencies.NoticeSeen.as_view()),
     path("studies/<str:study_instance_uid>/shares", shares.Shares.as_view()),
     path("shares/<int:key>/withdraw", shares.ShareWithdrawal.as_view()),
+    path("studies/<str:study_instance_uid>/send", sendings.StudySending.as_view()),
+    path(f"{PATIENT}/send", sendings.PatientSending.as_view()),
+    path("sendings", sendings.Sendings.as_view()),
+    path("sendings/<int:key>", sendings.SendingOne.as_view()),
+    path("sendings/<int:key>/withdraw", sendings.SendingWithdrawal.as_view()),
     path("log-reviews", reviews.Reviews.as_view()),
     path("log-reviews/<int:key>", reviews.Review.as_view()),
     path("log-reviews/<int:key>/items/<int:item>/finding", reviews.Finding.as_view()),
@@ -90,6 +99,10 @@ urlpatterns = [
     path("code-coverage", codes.Coverages.as_view()),
     path("outside-reads", reviews.OutsideReads.as_view()),
     path("studies/<str:study_instance_uid>/receipts", receipts.Receipts.as_view()),
+    path("merges", merges.Merges.as_view()),
+    path("merges/search", merges.MergesFound.as_view()),
+    path("merges/<int:key>", merges.MergeOne.as_view()),
+    path("merges/<int:key>/undo", merges.MergeUndo.as_view()),
     path("worklist", worklist.Worklist.as_view()),
     path("worklist/<int:key>/done", worklist.WorklistDone.as_view()),
     path("deliveries", deliveries.Deliveries.as_view()),
