@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from access.actor import Actor
 from frontend.care_state import read_heading
+from frontend.earlier import list_earlier
 from frontend.masking import is_masked, make_row_under, read_requests_under
 from frontend.modalities import Badge, make_badge
 from frontend.opening import NotOpened, open_study, record_opening
@@ -54,6 +55,7 @@ def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> H
         "reports": open_reports(actor, decision, study),
         "corrections": list_correction_lines(actor, study.person_id),
         "requests": read_requests_under(decision, study),
+        "earlier": list_earlier(actor, study),
         "route": None if is_masked(decision) else read_route(study),
         "section": "patient",
     }
