@@ -80,11 +80,15 @@ class Destination(models.Model):
 
 
 class DestinationBucket(models.Model):
-    """How many bytes may leave for a destination just now, whichever worker asks."""
+    """What all workers share about a destination: how many bytes may leave just now, and whose turn it is.
+
+    `turns` counts by key of a subscription what went of it, divided by its weight; who has the least is next.
+    """
 
     destination = models.OneToOneField(Destination, models.CASCADE, related_name="bucket", primary_key=True)
     level_bytes = models.FloatField(default=0.0)
     filled_at = models.DateTimeField(null=True)
+    turns = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return f"bucket of destination {self.destination_id}"

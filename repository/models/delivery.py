@@ -42,6 +42,7 @@ class Delivery(models.Model):
     reason_code = models.CharField(max_length=30, blank=True, help_text="Made a sentence by delivery.reasons")
     reason = models.TextField(blank=True, help_text="What the receiver or the worker said about it")
     subscription_ids = models.JSONField(default=list)
+    turn_of = models.BigIntegerField(null=True, help_text="Key of the subscription whose turn it takes")
     send_request = models.ForeignKey(SendRequest, models.SET_NULL, related_name="deliveries", null=True)
     because = models.JSONField(default=dict, help_text="Of a prior: the order or study it bears on")
     planned_at = models.DateTimeField()
@@ -61,7 +62,10 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "priority_rank", "not_before"], name="delivery_claim"),
-            models.Index(fields=["destination", "state"], name="delivery_of_destination"),
+            models.Index(
+                fields=["destination", "state", "priority_rank", "turn_of", "not_before"],
+                name="delivery_turn",
+            ),
             models.Index(
                 fields=["subject", "destination"], name="delivery_of_subject", condition=~models.Q(subject="")
             ),
