@@ -15,6 +15,7 @@ import time
 
 from celery import Celery
 from kombu import Queue
+from kombu.transport.redis import QoS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings.production")
 
@@ -28,13 +29,17 @@ from deploy.duties import ALL_DUTIES, packs_source, run_duty  # noqa: E402
 from registry.subscriptions import PRIORITIES  # noqa: E402
 from repository.delivery.duties import send_ready  # noqa: E402
 
+# kombu 5.7.0 ends a worker whose Redis goes away while it holds a message that is not acknowledged: it wants to put it
+# back by the lost connection. A wake-up may be lost, so it is acknowledged as it is read, and none is put back.
+QoS.restore_at_shutdown = False
+
 WAKE_EVERY_S = 2.0
 WAKE_LIMIT_S = 60.0
 DUTIES_QUEUE = "duties"
 
 app = Celery("samsyn", broker=settings.CELERY_BROKER_URL)
 app.conf.update(
-    task_acks_late=True,
+    task_acks_late=False,
     task_ignore_result=True,
     task_queues=[Queue(name) for name in (*PRIORITIES, DUTIES_QUEUE)],
     task_default_queue=DUTIES_QUEUE,
