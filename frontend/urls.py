@@ -2,7 +2,7 @@
 
 from django.urls import include, path, register_converter
 
-from frontend.views import decisions, emergency, extract, lifts, log, relation, review, worklist
+from frontend.views import decisions, emergency, extract, lifts, log, relation, review, send, worklist
 from frontend.views.choose_assignment import choose_assignment
 from frontend.views.distribution import show_distribution
 from frontend.views.document import fetch_document
@@ -87,6 +87,12 @@ urlpatterns = [
     path("worklist/part/", worklist.refresh_worklist, name="refresh_worklist"),
     path("worklist/<key:pk>/images/", worklist.open_images, name="worklist_images"),
     path("worklist/<key:pk>/done/", worklist.finish_item, name="worklist_done"),
+    path("sendings/", send.list_sendings, name="sendings"),
+    path("sendings/<key:pk>/", send.show_sending, name="sending"),
+    path("sendings/<key:pk>/part/", send.refresh_sending, name="refresh_sending"),
+    path("sendings/<key:pk>/take-back/", send.take_back, name="take_back"),
+    path("patients/<key:pk>/send/", send.send_all, name="send_patient"),
+    path("studies/<uid:study_instance_uid>/send/", send.send_one, name="send_study"),
     path("studies/<uid:study_instance_uid>/", show_study, name="study"),
     path(
         "studies/<uid:study_instance_uid>/reports/<key:version_id>/file",

@@ -9,6 +9,7 @@ from frontend.masking import is_masked
 from frontend.opening import NotOpened, open_study, record_opening
 from frontend.page import clinical_page
 from frontend.route import read_route
+from frontend.sending import may_send
 
 
 @require_safe
@@ -30,5 +31,9 @@ def show_distribution(request: HttpRequest, actor: Actor, study_instance_uid: st
     route = read_route(opened.study)
     if request.GET.get("seen") == route.version:
         return HttpResponse(status=204)
-    context = {"route": route, "study_instance_uid": study_instance_uid}
+    context = {
+        "route": route,
+        "study_instance_uid": study_instance_uid,
+        "may_send": may_send(actor, opened.study),
+    }
     return render(request, "frontend/parts/route.html", context)

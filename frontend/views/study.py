@@ -17,6 +17,7 @@ from frontend.opening import NotOpened, open_study, record_opening
 from frontend.page import clinical_page, refuse_page
 from frontend.report_opening import list_correction_lines, open_reports
 from frontend.route import read_route
+from frontend.sending import may_send
 from frontend.steps import find_thumbnail
 from frontend.why import describe_decision, say_reason
 from registry.models import Series, Study
@@ -57,6 +58,7 @@ def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> H
         "requests": read_requests_under(decision, study),
         "earlier": list_earlier(actor, study),
         "route": None if is_masked(decision) else read_route(study),
+        "may_send": may_send(actor, study),
         "section": "patient",
     }
     return render(request, "frontend/study.html", context)
