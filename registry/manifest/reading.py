@@ -10,6 +10,8 @@ from django.utils.timezone import get_default_timezone
 
 from registry.affinity import Affinity, affinity
 from registry.fhir.identifiers import HSA_OID
+from registry.harmonise.decide import HarmonisedValues
+from registry.harmonise.read import read_values
 from registry.manifest.codes import ENTIRE_BODY, REGIONS
 from registry.manifest.json_values import code_of
 from registry.manifest.model import (
@@ -23,7 +25,7 @@ from registry.manifest.model import (
     Source,
     StudyContent,
 )
-from registry.models import Harmonised, Instance, Order, PatientIdentifier, Series, Study
+from registry.models import Instance, Order, PatientIdentifier, Series, Study
 from registry.wire.base_url import DICOMWEB_PATH, STUDY_PAGE_PATH
 
 _DATE = re.compile(r"[0-9]{8}")
@@ -35,7 +37,7 @@ _NO_ADDRESS = "http://localhost"
 def read_content(study_instance_uid: str) -> StudyContent | None:
     """Read what a manifest tells of a study; None if there is nothing left of it.
 
-    Seven queries, however many instances there are; those are read as plain values.
+    A bounded number of queries (nine at most), however many instances there are; those are read as plain values.
     """
     rows = Study.objects.select_related("person", "custodian__unit__provider")
     study = rows.defer("fragment").filter(study_instance_uid=study_instance_uid).first()
@@ -46,8 +48,8 @@ def read_content(study_instance_uid: str) -> StudyContent | None:
     series = _read_series(study, _source_of(domain))
     if not series:
         return None
-    harmonised = Harmonised.objects.filter(study=study).first()
-    regions = [REGIONS[code] for code in (harmonised.body_regions if harmonised else []) if code in REGIONS]
+    values = read_values([study.pk])[study.pk]
+    regions = [REGIONS[code] for code in values.body_regions if code in REGIONS]
     return StudyContent(
         study_instance_uid=study.study_instance_uid,
         date=date,
@@ -57,7 +59,7 @@ def read_content(study_instance_uid: str) -> StudyContent | None:
         series=series,
         orders=_read_orders(study, domain),
         regions=tuple(regions) or (ENTIRE_BODY,),
-        procedure_codes=_procedures_of(harmonised),
+        procedure_codes=_procedures_of(values),
         description=study.study_description[:64],
         study_id=study.study_id,
         referring_physician_name=study.referring_physician_name,
@@ -149,11 +151,10 @@ def _order_of(row: Order) -> OrderContent:
     )
 
 
-def _procedures_of(harmonised: Harmonised | None) -> tuple[Code, ...]:
-    if harmonised is None or not harmonised.procedure_code:
+def _procedures_of(values: HarmonisedValues) -> tuple[Code, ...]:
+    if not values.procedure_code:
         return ()
-    scheme = harmonised.procedure_code_scheme
-    return (Code(harmonised.procedure_code, scheme, harmonised.display_sv[:64]),)
+    return (Code(values.procedure_code, values.procedure_code_scheme, values.display_sv[:64]),)
 
 
 def _institution_of(study: Study) -> Institution:

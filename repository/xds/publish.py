@@ -60,6 +60,7 @@ KINDS = frozenset(
         "patient_merged",
         "order_changed",
         "report_version",
+        "harmonised",
     )
 )
 

@@ -6,6 +6,7 @@ import orjson
 import pydicom
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from pydicom.dataset import Dataset
 
 from access.database import write_transaction
@@ -13,7 +14,7 @@ from registry import changes
 from registry.harmonise.duty import harmonise_studies
 from registry.manifest.fhir_reading import read_bundle
 from registry.manifest.model import Code
-from registry.models import DocumentEntry, Harmonised, Series
+from registry.models import CodeMapping, DocumentEntry, Harmonised, Series, Study
 from registry.models.document import APPROVED
 from repository.document_store import open_document
 from repository.xds.manifests import read_key_object
@@ -82,8 +83,8 @@ def test_series_have_the_region_that_their_images_code(vendor):
     study = StudyFacts(study_description="Protokoll 7")
     files = (make_image_of(study, LIVER), make_enhanced_of(study, BRAIN))
     assert vendor.store(*files).status_code == 200
-    stored = Series.objects.order_by("pk").values_list("anatomic_region_sequence", flat=True)
-    assert [items[0]["00080100"]["Value"] for items in stored] == [[LIVER.value], [BRAIN.value]]
+    stored = Series.objects.values_list("anatomic_region_sequence", flat=True)
+    assert {items[0]["00080100"]["Value"][0] for items in stored} == {LIVER.value, BRAIN.value}
     made = publish(study)
     values = Harmonised.objects.get()
     assert (set(values.body_regions), values.basis) == ({"63337009", "774007"}, "codes")
@@ -116,3 +117,31 @@ def test_the_viewer_is_the_page_of_the_study(vendor, settings):
     assert content.viewer_url == "https://samsyn.example" + reverse("study", args=[study.study_instance_uid])
     settings.PUBLIC_BASE_URL = ""
     assert read_key_object(publish(study)["mado"])[0].viewer_url == ""
+
+
+def test_regions_are_told_before_the_duty_wrote_them_and_anew_when_they_change(vendor):
+    study = StudyFacts(study_description="Protokoll 7")
+    assert vendor.store(make_image_of(study, LIVER)).status_code == 200
+    with write_transaction():
+        changes.append("study_quiet", study.study_instance_uid, {"generation": 1})
+    publish_due()
+    Study.objects.update(quiet_due_at=None)
+    assert not Harmonised.objects.exists()
+    assert regions_in_document() == {"63337009"}
+    harmonise_studies()
+    assert publish_due() == 0
+    CodeMapping.objects.create(
+        kind="description", value="protokoll 7", body_regions=["774007"], made_at=timezone.now()
+    )
+    harmonise_studies()
+    assert publish_due() == 1
+    assert regions_in_document() == {"774007"}
+
+
+def regions_in_document():
+    entry = DocumentEntry.objects.get(status=APPROVED, maker="fhir")
+    content, _ = read_bundle(orjson.loads(b"".join(open_document(entry.unique_id)[1])))
+    told = {region.value for region in content.regions}
+    events = set(entry.codes.filter(kind="event").values_list("code", flat=True))
+    assert told <= events
+    return told

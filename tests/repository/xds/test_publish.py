@@ -194,5 +194,5 @@ def test_the_command_publishes_anew(study, capsys):
 
 def test_a_study_is_read_in_few_queries(django_assert_max_num_queries, study):
     assert Study.objects.count() == 1
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         reading.read_content(study.study_instance_uid)
