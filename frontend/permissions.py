@@ -47,4 +47,5 @@ def _words() -> dict[str, tuple[str, str]]:
             _("Keep destinations"),
             _("Keep the department's destinations, and hold and release deliveries"),
         ),
+        "keep_identity": (_("Keep identities"), _("See which patients were merged, and part them again")),
     }

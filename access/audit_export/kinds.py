@@ -49,6 +49,7 @@ ACCESSED = Code("110103", "DICOM Instances Accessed")
 TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 STUDY_DELETED = Code("110105", "DICOM Study Deleted")
 EXPORT = Code("110106", "Export")
+IMPORT = Code("110107", "Import")
 ORDER_RECORD = Code("110109", "Order Record")
 PATIENT_RECORD = Code("110110", "Patient Record")
 QUERY = Code("110112", "Query")
@@ -76,6 +77,7 @@ KINDS: dict[str, Kind] = {
     "application_start": Kind(APPLICATION_ACTIVITY, "E", "application", STARTED),
     "application_stop": Kind(APPLICATION_ACTIVITY, "E", "application", STOPPED),
     "store": Kind(TRANSFERRED, "C", "in"),
+    "register_documents": Kind(IMPORT, "C", "in"),
     "deliver": Kind(TRANSFERRED, "R", "out"),
     "read": Kind(ACCESSED, "R", "access"),
     "commit": Kind(ACCESSED, "R", "access"),
@@ -140,6 +142,7 @@ KINDS: dict[str, Kind] = {
     "patient_link": _RECORD_CHANGED,
     "patient_moved": _RECORD_CHANGED,
     "patient_merge_undone": _RECORD_CHANGED,
+    "merge_read": Kind(PATIENT_RECORD, "R", "record"),
 }
 """By the word in `AuditEvent.action`; what is not here is told by `kind_of`."""
 

@@ -4,6 +4,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "read": ("Läste uppgifterna", "Read the data"),
     "search": ("Sökte fram patienten", "Searched for the patient"),
     "store": ("Lagrade bilder eller dokument", "Stored images or documents"),
+    "register_documents": ("Registrerade dokument om patienten", "Registered documents about the patient"),
     "deliver": ("Undersökningen skickades till mottagaren", "The study was sent to the receiver"),
     "commit": ("Kontrollerade att undersökningen är lagrad", "Checked that the study is stored"),
     "reject": ("Kasserade bilder", "Rejected images"),
@@ -55,6 +56,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "patient_link": ("Kopplade två identiteter", "Linked two identities"),
     "patient_moved": ("Flyttade uppgifter till rätt person", "Moved data to the right person"),
     "patient_merge_undone": ("Återtog en sammanföring av identiteter", "Undid a merge of identities"),
+    "merge_read": ("Såg en sammanföring av identiteter", "Saw a merge of identities"),
     "report_feed": ("Tog emot ett utlåtande", "Received a report"),
     "report_read": ("Läste utlåtandet", "Read the report"),
     "correction_seen": (

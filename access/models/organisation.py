@@ -19,6 +19,7 @@ PERMISSIONS = {
     "map_codes": "Map the words of sources to the region's codes",
     "keep_subscriptions": "Keep what the department subscribes to",
     "keep_destinations": "Keep the department's destinations, and hold and release deliveries",
+    "keep_identity": "See which patients were merged, and part them again",
 }
 """Object permissions on a department, given to the group of an assignment: codename and what it lets one do."""
 

@@ -27,7 +27,7 @@ ROLES = (
     DemoRole(
         "administrator",
         "Systemförvaltare",
-        ("manage_members", "replay", "map_codes", "keep_subscriptions", "keep_destinations"),
+        ("manage_members", "replay", "map_codes", "keep_subscriptions", "keep_destinations", "keep_identity"),
         "administration",
     ),
     DemoRole(
