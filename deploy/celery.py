@@ -6,6 +6,7 @@ for each kind of work, and one beat:
     celery -A deploy.celery worker -Q urgent -c 2
     celery -A deploy.celery worker -Q normal,prior,bulk -c 4
     celery -A deploy.celery worker -Q duties -c 2
+    celery -A deploy.celery worker -Q slow -c 3
     celery -A deploy.celery beat
 """
 
@@ -25,7 +26,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from deploy.duties import ALL_DUTIES, packs_source, run_duty  # noqa: E402
+from deploy.duties import ALL_DUTIES, DUTIES, packs_source, run_duty  # noqa: E402
 from registry.subscriptions import PRIORITIES  # noqa: E402
 from repository.delivery.duties import send_ready  # noqa: E402
 
@@ -36,12 +37,14 @@ QoS.restore_at_shutdown = False
 WAKE_EVERY_S = 2.0
 WAKE_LIMIT_S = 60.0
 DUTIES_QUEUE = "duties"
+SLOW_QUEUE = "slow"
+"""Duties that may take minutes, such as publishing an import: planning and sweeping never stand behind them."""
 
 app = Celery("samsyn", broker=settings.CELERY_BROKER_URL)
 app.conf.update(
     task_acks_late=False,
     task_ignore_result=True,
-    task_queues=[Queue(name) for name in (*PRIORITIES, DUTIES_QUEUE)],
+    task_queues=[Queue(name) for name in (*PRIORITIES, DUTIES_QUEUE, SLOW_QUEUE)],
     task_default_queue=DUTIES_QUEUE,
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
@@ -86,7 +89,10 @@ app.conf.beat_schedule = {
             "task": "samsyn.duty",
             "schedule": float(duty.every_s),
             "args": (duty.name,),
-            "options": {"queue": DUTIES_QUEUE, "expires": float(duty.every_s) * 2},
+            "options": {
+                "queue": DUTIES_QUEUE if duty in DUTIES else SLOW_QUEUE,
+                "expires": float(duty.every_s) * 2,
+            },
         }
         for duty in ALL_DUTIES
     },

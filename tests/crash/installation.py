@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import urllib3
 
-from tests.support.celery import Fleet
+from tests.support.celery import WORKERS, Fleet
 from tests.support.dicom import StudyFacts, make_series
 from tests.support.http import make_pool, store
 from tests.support.postgres import PostgresServer, run_postgres_server
@@ -141,7 +141,9 @@ class Installation:
 
 
 @contextlib.contextmanager
-def run_installation(folder: Path, wards: Sequence[str], **settings: str) -> Iterator[Installation]:
+def run_installation(
+    folder: Path, wards: Sequence[str], workers: Sequence[str] = tuple(WORKERS), **settings: str
+) -> Iterator[Installation]:
     """Run PostgreSQL, Redis, the web server and a sink; the workers are started by the test."""
     with (
         run_postgres_server() as postgres,
@@ -156,7 +158,7 @@ def run_installation(folder: Path, wards: Sequence[str], **settings: str) -> Ite
         home.mkdir()
         url = postgres.cluster.url_of("samsyn")
         server = SamsynServer(home, production_environment(home, url, redis.url) | SETTINGS | settings)
-        fleet = Fleet(server)
+        fleet = Fleet(server, tuple(workers))
         stack.callback(lambda: server.kill() if server.process else None)
         stack.callback(fleet.kill)
         urls = json.dumps([sink.url_of(name) for name in wards])

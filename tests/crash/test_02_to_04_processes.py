@@ -13,12 +13,13 @@ from tests.support.receiver import Handler, Request
 pytestmark = pytest.mark.server
 
 STUDIES = 8
+WORKERS = ("beat", "duties", "urgent", "sending")
 
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One installation for all cases: what one leaves behind, the next must bear."""
-    with run_installation(tmp_path_factory.mktemp("crash"), ["a", "b"]) as running:
+    with run_installation(tmp_path_factory.mktemp("crash"), ["a", "b"], WORKERS) as running:
         start_web(running)
         yield running
 

@@ -110,7 +110,7 @@ class Celery:
     def start(self) -> None:
         """Start beat, a worker for the duties and one for sending."""
         self._start("beat", "--schedule", str(self.server.home / "beat"))
-        self._start("worker", "-Q", "duties", "-c", "1", "-n", "duties@%h")
+        self._start("worker", "-Q", "duties,slow", "-c", "2", "-n", "duties@%h")
         self._start("worker", "-Q", "urgent,normal,prior,bulk", "-c", "2", "-n", "sending@%h")
 
     def kill(self) -> None:

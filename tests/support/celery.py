@@ -15,6 +15,7 @@ from tests.support.samsyn import PROJECT, SamsynServer
 WORKERS: Mapping[str, tuple[str, ...]] = {
     "beat": ("beat",),
     "duties": ("worker", "-Q", "duties", "-c", "1"),
+    "slow": ("worker", "-Q", "slow", "-c", "1"),
     "urgent": ("worker", "-Q", "urgent", "-c", "1"),
     "sending": ("worker", "-Q", "normal,prior,bulk", "-c", "3"),
 }
@@ -26,12 +27,17 @@ class Fleet:
     """Who runs, by name."""
 
     server: SamsynServer
+    names: tuple[str, ...] = tuple(WORKERS)
     running: dict[str, RunningProcess] = field(default_factory=dict)
     kills: int = 0
+    ended: int = 0
 
     def start(self, *names: str) -> None:
-        """Start these, or all that do not run."""
-        for name in names or [name for name in WORKERS if name not in self.running]:
+        """Start these; or all that do not run, as a supervisor does, and count those that had ended by themselves."""
+        for name in [name for name, process in self.running.items() if process.popen.poll() is not None]:
+            kill_group(self.running.pop(name))
+            self.ended += 1
+        for name in names or [name for name in self.names if name not in self.running]:
             command = [sys.executable, "-m", "celery", "-A", "deploy.celery", *WORKERS[name]]
             if name == "beat":
                 command += ["--schedule", str(self.server.home / "beat")]
@@ -62,9 +68,9 @@ class Fleet:
 @contextlib.contextmanager
 def run_fleet(server: SamsynServer, *names: str) -> Iterator[Fleet]:
     """Run workers for the length of the block."""
-    fleet = Fleet(server)
+    fleet = Fleet(server, names or tuple(WORKERS))
     try:
-        fleet.start(*names)
+        fleet.start()
         yield fleet
     finally:
         fleet.kill()
