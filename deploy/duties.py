@@ -56,12 +56,16 @@ DUTIES = (
     Duty("sweep_leases", 10, delivery.sweep_leases),
     Duty("expire_overdue", 30, delivery.expire_overdue),
     Duty("follow_decisions", 1, delivery.follow_decisions),
+    Duty("open_windows", 1, delivery.open_windows),
+    Duty("age_deliveries", 60, delivery.age_deliveries),
+    Duty("heal_after_jump", 10, delivery.heal_after_jump),
     Duty("flush_counts", 15, flush_counts),
     Duty("write_journal", 20, write_journal),
 )
 SLOW_DUTIES = (
     Duty("harmonise_studies", 1, harmonise_studies),
     Duty("link_studies", 1, link_changes),
+    Duty("review_windows", 60, delivery.review_windows),
     Duty("release_awaiting", 300, delivery.release_awaiting),
     Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("settle_commitments", 2, settle_commitments),

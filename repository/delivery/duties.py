@@ -11,21 +11,27 @@ from registry import changes
 from registry.models import Destination, Study
 from registry.subscriptions import PRIORITIES
 from repository.delivery import breaker
+from repository.delivery.ageing import age_deliveries, heal_after_jump
 from repository.delivery.basis import follow_decisions, release_awaiting
 from repository.delivery.connect import connect
 from repository.delivery.deadlines import expire_overdue
 from repository.delivery.failure import FailedRequest
+from repository.delivery.opening import open_windows, review_windows
 from repository.delivery.plan import plan_deliveries
 from repository.delivery.schedule import claim, sweep_leases
 from repository.delivery.send import Source, send
 
 __all__ = [
+    "age_deliveries",
     "expire_overdue",
     "follow_decisions",
+    "heal_after_jump",
     "note_quiet_studies",
+    "open_windows",
     "plan_deliveries",
     "probe_destinations",
     "release_awaiting",
+    "review_windows",
     "send_ready",
     "sweep_leases",
 ]

@@ -56,6 +56,7 @@ def write_delivery(planned: Planned, sop_instance_uids: Sequence[str]) -> bool:
             "state": Delivery.AWAITING_BASIS if obstacle else Delivery.READY,
             "reason_code": obstacle or "queued",
             "subscription_ids": list(planned.subscription_ids),
+            "turn_of": planned.subscription_ids[0] if planned.subscription_ids else None,
             "send_request": planned.send_request,
             "because": dict(planned.because),
             "planned_at": now,

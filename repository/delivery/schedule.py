@@ -12,11 +12,14 @@ from django.db.models import F, Min, Q, QuerySet
 from access.database import database_now, run_write
 from registry.models import Destination
 from registry.subscriptions import PRIORITIES, rank_priority
-from repository.delivery.breaker import OPEN_AFTER
+from repository.delivery.limits import opening_of, slots_at
+from repository.delivery.turns import choose_next, take_turn
 from repository.models import Attempt, Delivery
 
 LEASE_STATES = (Delivery.LEASED, Delivery.SENDING, Delivery.VERIFYING)
 MAX_LOST_LEASES = 5
+CLOSED_AT_ONCE = 20
+"""How many deliveries one claim may find outside their hours before it leaves the destination to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,16 @@ def lease_length() -> timedelta:
 
 def _claimable(now: datetime, ranks: list[int]) -> QuerySet[Delivery]:
     unpaused = Q(destination__open_until=None) | Q(destination__open_until__lte=now)
+    in_service = Q(destination__maintenance_until=None) | Q(destination__maintenance_until__lte=now)
     return Delivery.objects.filter(
         unpaused,
+        in_service,
         state=Delivery.READY,
         priority_rank__in=ranks,
         not_before__lte=now,
         deadline_at__gt=now,
         destination__active=True,
+        destination__held_reason="",
         destination__breaker=Destination.CLOSED,
     )
 
@@ -92,21 +98,43 @@ def _claim(worker: str, ranks: list[int]) -> Lease | None:
         if destination is None:
             continue
         delivery = _next_delivery(destination, now, ranks)
-        if delivery is not None:
-            return _grant(delivery, worker, now)
+        lease = _grant(delivery, worker, now) if delivery is not None else None
+        if delivery is not None and lease is not None:
+            take_turn(destination, delivery)
+            return lease
     return None
 
 
 def _next_delivery(destination: Destination, now: datetime, ranks: list[int]) -> Delivery | None:
+    slots = slots_at(destination, now)
+    if slots == 0:
+        return None
     busy = Attempt.objects.filter(delivery__destination=destination, slot_until__gt=now).count()
-    on_trial = destination.consecutive_failures >= OPEN_AFTER - 1
-    slots = 1 if on_trial else destination.max_parallel
     if busy >= slots:
         return None
     rows = _claimable(now, ranks).filter(destination=destination)
     if busy >= max(1, slots - 1):
         rows = rows.filter(priority_rank=0)
-    return rows.order_by("priority_rank", "not_before", "pk").first()
+    for _ in range(CLOSED_AT_ONCE):
+        found = choose_next(destination, rows)
+        if found is None or not _put_off(found, now):
+            return found
+    return None
+
+
+def _put_off(delivery: Delivery, now: datetime) -> bool:
+    """Let a delivery wait that nobody wants before its hours begin; the time until then does not count."""
+    opens_at = opening_of(delivery, now)
+    if opens_at <= now:
+        return False
+    Delivery.objects.filter(pk=delivery.pk, state=Delivery.READY).update(
+        state=Delivery.WAITING_WINDOW,
+        reason_code="outside_hours",
+        reason="",
+        not_before=opens_at,
+        deadline_at=delivery.deadline_at + (opens_at - now),
+    )
+    return True
 
 
 def _grant(delivery: Delivery, worker: str, now: datetime) -> Lease | None:
