@@ -165,6 +165,27 @@ def open_document(unique_id: str) -> tuple[StoredDocument, Iterator[bytes]]:
     return row, _read(row)
 
 
+def open_part(row: StoredDocument, start: int, length: int) -> Iterator[bytes]:
+    """Open a range of a document's bytes, in blocks; within the content.
+
+    Only the whole can be held against its digest: who asks for a part has its length checked, and no more.
+
+    Raises
+    ------
+    DamagedDocument
+        From the iterator: the object is missing or shorter than it was.
+    """
+    try:
+        with open_store().open(row.key) as reader:
+            at, end = start, start + length
+            while at < end:
+                block = reader.read_at(at, min(reader.preferred_read_bytes, end - at))
+                at += len(block)
+                yield block
+    except (TruncatedObject, UnknownObject) as error:
+        raise _alarm(row, "the object is shorter than it was, or missing") from error
+
+
 def _read(row: StoredDocument) -> Iterator[bytes]:
     """Read from the first block asked for on: whoever asks for none has nothing open."""
     digest, at = hashlib.sha256(), 0

@@ -75,6 +75,6 @@ def describe(error: Exception, own: tuple[Rule, ...] = ()) -> Problem:
 def _headers_of(status: int) -> tuple[tuple[str, str], ...]:
     if status == 401:
         return (("WWW-Authenticate", 'Bearer realm="samsyn"'),)
-    if status == 503:
+    if status in (429, 503):
         return (("Retry-After", str(RETRY_AFTER_S)),)
     return ()

@@ -18,7 +18,7 @@ from registry.wire.media_types import Choice, Offer, negotiate
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
 from repository import metadata, retrieve
 from repository.admission import AdmittedDownload
-from repository.dicomweb.conditions import check_if_match, find_range, is_not_modified, make_tag
+from repository.conditions import check_if_match, find_range, is_not_modified, make_tag
 from repository.dicomweb.recheck import DOOR
 from repository.dicomweb.status import require
 from repository.retrieve import StoredInstance

@@ -26,6 +26,7 @@ from registry.wire.media_types import Offer
 from registry.wire.multipart_related import new_boundary
 from registry.wire.zip_archive import ZippedFile, stream_zip
 from repository import metadata, retrieve
+from repository.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb.answers import (
     ZIP,
     multipart,
@@ -38,7 +39,6 @@ from repository.dicomweb.answers import (
     stream,
 )
 from repository.dicomweb.base_url import dicomweb_base
-from repository.dicomweb.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb.content_coding import choose_coding, compress
 
 XML = "application/dicom+xml"

@@ -12,10 +12,10 @@ from django.utils.cache import patch_vary_headers
 
 from access.actor import Actor
 from repository import documents, renditions, stored_bulk
+from repository.conditions import is_not_modified, make_tag
 from repository.dicomweb.answers import PRIVATE, Item, answer_item, instance_url, not_modified
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.charsets import choose_charset, encode_text
-from repository.dicomweb.conditions import is_not_modified, make_tag
 from repository.documents import HTML, PLAIN, XML
 from repository.picture_encoding import JPEG, PICTURE_TYPES
 from repository.rendering_parameters import DEFAULT_QUALITY, Rendering

@@ -28,11 +28,11 @@ from registry.wire.request_body import BodyTooLarge, InvalidContentLength, Trunc
 from repository.admission import AllPlacesTaken, ShareUsedUp
 from repository.clinical_document import UnreadableDocument
 from repository.commitment import DuplicateTransaction, TooManyRequests, UnknownTransaction
+from repository.conditions import PreconditionFailed, UnsatisfiableRange
 from repository.decode import UndecodableFrame
 from repository.dicomweb import capabilities
 from repository.dicomweb.charsets import UnencodableText
 from repository.dicomweb.commitment_module import InvalidCommitmentRequest
-from repository.dicomweb.conditions import PreconditionFailed, UnsatisfiableRange
 from repository.dicomweb.delete import UnknownRejectionCode
 from repository.dicomweb.wado_uri_parameters import InvalidUriRequest
 from repository.explicit import MalformedDataSet

@@ -12,6 +12,7 @@ from access import audit
 from access.actor import Actor
 from registry.wire.media_types import Offer
 from repository import renditions, stored_frames
+from repository.conditions import is_not_modified, make_tag
 from repository.dicomweb.answers import (
     PRIVATE,
     Item,
@@ -22,7 +23,6 @@ from repository.dicomweb.answers import (
     permitted,
 )
 from repository.dicomweb.base_url import dicomweb_base
-from repository.dicomweb.conditions import is_not_modified, make_tag
 from repository.picture_encoding import PICTURE_TYPES
 from repository.rendering_parameters import MAX_THUMBNAIL_SIDE, parse_size, read_single
 

@@ -12,6 +12,7 @@ from access.actor import Actor
 from registry.wire.media_types import Offer
 from registry.wire.zip_archive import ZippedFile, stream_zip
 from repository import retrieve, stored_bulk
+from repository.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb import bulk_data
 from repository.dicomweb.answers import (
     DICOM,
@@ -31,7 +32,6 @@ from repository.dicomweb.answers import (
     stream,
 )
 from repository.dicomweb.base_url import dicomweb_base
-from repository.dicomweb.conditions import check_if_match, is_not_modified, make_tag
 from repository.dicomweb.offers import instance_syntaxes
 from repository.dicomweb.recheck import recheck_each_series
 from repository.retrieve import DEFAULT, StoredInstance

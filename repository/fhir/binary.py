@@ -24,8 +24,13 @@ from registry.fhir.views import HEADERS, fhir_base
 from registry.models import DocumentEntry
 from registry.models.document import APPROVED
 from registry.wire.media_types import NotAcceptable, Offer, negotiate
-from repository.document_store import find_content, open_document
+from repository.admission import AdmittedDownload
+from repository.conditions import UnsatisfiableRange, find_range, is_not_modified
+from repository.document_store import find_content, open_document, open_part
+from repository.fhir.refusals import TRANSFER_ERRORS
 
+TRANSFER_BYTES = 8 << 20
+"""A longer answer holds a place among the downloads."""
 MAX_WRAPPED_BYTES = 16 * 1024 * 1024
 MANIFESTS = ("mado", "kos", "fhir")
 
@@ -35,10 +40,12 @@ def retrieve_document(request: HttpRequest, key: str) -> HttpResponseBase:
     try:
         response = _retrieve(request, key)
     except Exception as error:  # noqa: BLE001 (the HTTP edge)
-        problem = describe(error)
+        problem = describe(error, TRANSFER_ERRORS)
         response = HttpResponse(
             write_resource(problem.outcome, Format()), status=problem.status, headers=dict(problem.headers)
         )
+        if isinstance(error, UnsatisfiableRange):
+            response.headers["Content-Range"] = f"bytes */{error.length_bytes}"
         response.headers["Content-Type"] = Format().content_type
         if problem.status == 405:
             response.headers["Allow"] = "GET, HEAD"
@@ -85,7 +92,7 @@ def _retrieve(request: HttpRequest, key: str) -> HttpResponseBase:
     ).offer.media_type
     if chosen_type in wraps:
         return _answer_resource(_wrap(entry, key), Format(chosen_type))
-    return _answer_bytes(request, offered[chosen_type], chosen_type)
+    return _answer_bytes(request, asked, offered[chosen_type], chosen_type)
 
 
 def _find(asked: Asked, key: str) -> DocumentEntry:
@@ -113,7 +120,13 @@ def _find_other_manifests(asked: Asked, entry: DocumentEntry) -> Sequence[Docume
     return sorted(found, key=lambda other: MANIFESTS.index(other.maker))
 
 
-def _answer_bytes(request: HttpRequest, entry: DocumentEntry, media_type: str) -> HttpResponseBase:
+def _answer_bytes(
+    request: HttpRequest, asked: Asked, entry: DocumentEntry, media_type: str
+) -> HttpResponseBase:
+    """Answer with the bytes of a document, whole or a range of them; a long transfer holds a download place.
+
+    Standard: RFC 9110 14.2
+    """
     row, pieces = open_document(entry.unique_id)
     tag = f'"{bytes(row.sha256).hex()}"'
     release()
@@ -122,21 +135,18 @@ def _answer_bytes(request: HttpRequest, entry: DocumentEntry, media_type: str) -
         "Content-Type": entry.mime_type or media_type,
         "X-Content-Type-Options": "nosniff",
     }
-    if tag in request.headers.get("If-None-Match", ""):
-        _close(pieces)
+    if is_not_modified(request, tag):
         return HttpResponse(status=304, headers=headers)
-    headers["Content-Length"] = str(row.size)
-    headers["Content-Disposition"] = "attachment"
+    part = find_range(request, tag, row.size)
+    length = part.length if part else row.size
+    headers |= {"Accept-Ranges": "bytes", "Content-Length": str(length), "Content-Disposition": "attachment"}
+    if part:
+        headers["Content-Range"] = f"bytes {part.start}-{part.start + length - 1}/{row.size}"
+        pieces = open_part(row, part.start, length)
     if request.method == "HEAD":
-        _close(pieces)
-        return StreamingHttpResponse((), headers=headers)
-    return StreamingHttpResponse(pieces, headers=headers)
-
-
-def _close(pieces: object) -> None:
-    close = getattr(pieces, "close", None)
-    if close is not None:
-        close()
+        return StreamingHttpResponse((), status=206 if part else 200, headers=headers)
+    held = AdmittedDownload(asked.actor, pieces) if length > TRANSFER_BYTES else pieces
+    return StreamingHttpResponse(held, status=206 if part else 200, headers=headers)
 
 
 def _wrap(entry: DocumentEntry, key: str) -> Resource:

@@ -23,6 +23,7 @@ from registry.submission import (
     SubmissionRefused,
     SubmissionSetDraft,
 )
+from repository.admission import admitted_upload
 from repository.fhir.accept import Provided, accept
 from repository.fhir.bodies import outcome_of, read_whole
 from repository.fhir.provided import (
@@ -40,10 +41,11 @@ REFUSED = 422
 def provide_bundle(request: HttpRequest, asked: Asked) -> Answer:
     """Take the Bundle of a transaction; answers in its order. Standard: IHE ITI TF-2 3.65.4.2"""
     _require_store(asked)
-    bundle = read_resource(*read_whole(request), "Bundle")
     try:
-        provided, reading = read_bundle(bundle, asked.base)
-        registered = accept(asked.actor, provided, door="iti-65")
+        with admitted_upload(asked.actor):
+            bundle = read_resource(*read_whole(request), "Bundle")
+            provided, reading = read_bundle(bundle, asked.base)
+            registered = accept(asked.actor, provided, door="iti-65")
     except SubmissionRefused as error:
         return Answer(outcome_of(error.errors), REFUSED)
     entries = [_answer_entry(number, reading, registered) for number in range(len(reading.entries))]
@@ -56,7 +58,8 @@ def publish(request: HttpRequest, asked: Asked) -> Answer:
     """Take one DocumentReference that holds its document. Standard: IHE ITI TF-2 3.105.4.1"""
     _require_store(asked)
     try:
-        made = publish_reference(asked, read_resource(*read_whole(request), "DocumentReference"))
+        with admitted_upload(asked.actor):
+            made = publish_reference(asked, read_resource(*read_whole(request), "DocumentReference"))
     except SubmissionRefused as error:
         return Answer(outcome_of(error.errors), REFUSED)
     return Answer(made, 201, (("Location", f"{asked.base}/DocumentReference/{made['id']}"),))

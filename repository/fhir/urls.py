@@ -13,9 +13,10 @@ from registry.fhir.urls import unknown
 from registry.fhir.views import fhir_view
 from repository.fhir import binary
 from repository.fhir.provide import provide_bundle, publish, publish_reference
+from repository.fhir.refusals import TRANSFER_ERRORS
 
 RECIPIENT = "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentRecipient"
-_provide = fhir_view({"POST": provide_bundle})
+_provide = fhir_view({"POST": provide_bundle}, TRANSFER_ERRORS)
 
 
 def base(request: HttpRequest) -> HttpResponse:
@@ -30,7 +31,9 @@ document_urls = [
     path("", base),
     path(
         "DocumentReference",
-        fhir_view({"GET": views.search_by_address(document_reference.DOOR), "POST": publish}),
+        fhir_view(
+            {"GET": views.search_by_address(document_reference.DOOR), "POST": publish}, TRANSFER_ERRORS
+        ),
     ),
     path("Binary/<str:key>", binary.retrieve_document),
 ]

@@ -5,7 +5,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.dicomweb.conditions import (
+from repository.conditions import (
     ByteRange,
     PreconditionFailed,
     UnsatisfiableRange,
