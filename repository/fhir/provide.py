@@ -26,14 +26,9 @@ from registry.submission import (
 from repository.admission import admitted_upload
 from repository.fhir.accept import Provided, accept
 from repository.fhir.bodies import outcome_of, read_whole
-from repository.fhir.provided import (
-    HAS_MEMBER,
-    Reading,
-    find_relations,
-    make_unique_id,
-    read_bundle,
-    read_reference,
-)
+from repository.fhir.links import HAS_MEMBER, find_relations
+from repository.fhir.provided import make_unique_id, read_bundle, read_reference
+from repository.fhir.reading import Reading
 
 REFUSED = 422
 
