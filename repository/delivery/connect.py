@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 from access.secrets import UnreadableSecret, unseal
 from registry.models import Destination
-from repository.delivery import c_store, folder, stow_rs, worklist
+from repository.delivery import c_store, folder, mllp, stow_rs, worklist
 from repository.delivery.address import (
     ForbiddenAddress,
     UnknownHost,
     resolve_address,
     resolve_dicom_address,
+    resolve_mllp_address,
 )
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import Receiver
@@ -33,6 +34,8 @@ def connect(destination: Destination) -> Receiver:
         if scheme in ("dicom", "dicoms"):
             address = resolve_dicom_address(destination.url)
             return c_store.connect(address, destination.called_ae_title, make_context(destination))
+        if scheme in ("mllp", "mllps"):
+            return mllp.connect(resolve_mllp_address(destination.url), make_context(destination))
         if scheme == "file":
             return folder.connect(destination.url)
         if scheme == "worklist":

@@ -10,6 +10,8 @@ from access.address import ForbiddenAddress, UnknownHost, resolve
 from repository.delivery.address import DICOM_PORTS, resolve_dicom_address
 
 Kind = Literal["stow", "dimse", "hl7v2", "fhir", "folder", "objects", "worklist"]
+TELLING = frozenset({"hl7v2", "fhir"})
+"""Kinds that are told in messages, and take no instances."""
 PLACES = {"folder": "folder", "objects": "bucket"}
 
 

@@ -8,14 +8,18 @@ from typing import Any
 from access import audit
 from access.database import database_now, run_write
 from registry import changes
-from registry.models import DepartmentMilestone
+from registry.models import DepartmentMilestone, Destination, Study
 from repository.delivery import breaker
+from repository.delivery.allowed import OF_IMAGES
 from repository.delivery.backoff import FIRST_S, decide_retry, spread
 from repository.delivery.decide import receiver_of
 from repository.delivery.failure import Failure
+from repository.delivery.kinds import kind_of
 from repository.delivery.schedule import LEASE_STATES, Lease, lease_length
 from repository.models import Attempt, Delivery, DeliveryItem
 
+DOORS = {"hl7v2": "hl7v2", "fhir": "fhir", "dimse": "dimse"}
+"""What the access log calls the way out, by the kind of destination; others are `stow-rs`."""
 ENDED = (Delivery.DELIVERED, Delivery.DEAD, Delivery.WITHDRAWN, Delivery.SUPERSEDED)
 
 
@@ -120,11 +124,13 @@ def _complete(lease: Lease) -> None:
         text = f"{refused[0].sop_instance_uid}: {refused[0].status}"
         _end(lease, state=Delivery.DEAD, reason_code="instances_refused", reason=text)
         return
-    if not items.filter(state=DeliveryItem.DELIVERED).exists():
+    is_message = not items.exists()
+    if not is_message and not items.filter(state=DeliveryItem.DELIVERED).exists():
         _end(lease, state=Delivery.WITHDRAWN, reason_code="removed")
         return
     now = database_now()
-    _end(lease, state=Delivery.DELIVERED, reason_code="delivered", delivered_at=now)
+    code = "acknowledged" if is_message else "delivered"
+    _end(lease, state=Delivery.DELIVERED, reason_code=code, delivered_at=now)
     _announce(lease, now)
 
 
@@ -133,21 +139,26 @@ def _announce(lease: Lease, now: datetime) -> None:
         pk=lease.delivery_id
     )
     study, destination = delivery.study, delivery.destination
-    milestone, _ = DepartmentMilestone.objects.get_or_create(study=study, department=destination.department)
-    if milestone.delivered_at is None:
-        milestone.delivered_at = now
-        milestone.save(update_fields=["delivered_at"])
+    if delivery.kind in OF_IMAGES:
+        _note_milestone(study, destination, now)
     arrived = DeliveryItem.objects.filter(delivery=delivery, state=DeliveryItem.DELIVERED).count()
     detail = {"delivery": delivery.pk, "destination": destination.pk, "instances": arrived}
     audit.record(
         receiver_of(destination),
         "deliver",
-        door="stow-rs",
+        door=DOORS.get(kind_of(destination.url) or "stow", "stow-rs"),
         study_instance_uid=study.study_instance_uid,
         patient_id=study.person_id,
         detail=detail,
     )
     changes.append("delivered", study.study_instance_uid, detail)
+
+
+def _note_milestone(study: Study, destination: Destination, now: datetime) -> None:
+    milestone, _ = DepartmentMilestone.objects.get_or_create(study=study, department=destination.department)
+    if milestone.delivered_at is None:
+        milestone.delivered_at = now
+        milestone.save(update_fields=["delivered_at"])
 
 
 def _fail(lease: Lease, failure: Failure) -> None:

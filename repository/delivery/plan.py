@@ -6,6 +6,8 @@ from access.database import database_now, run_write
 from registry import changes
 from registry.models import Change, ChangeCursor, Instance, Study, Subscription
 from registry.subscriptions import Wish, find_wishes
+from repository.delivery.allowed import OF_IMAGES
+from repository.delivery.plan_messages import plan_messages
 from repository.delivery.plan_priors import plan_priors, plan_priors_of_order
 from repository.delivery.plan_sends import plan_sending, plan_what_follows
 from repository.delivery.planned import UNBEGUN, Planned, find_missing, write_delivery
@@ -56,6 +58,7 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
             priorities |= plan_priors_of_order(int(change.detail["order"]))
         elif change.kind == "instances_removed":
             _forget_removed(change)
+        priorities |= plan_messages(change)
     return priorities
 
 
@@ -83,6 +86,7 @@ def _forget_removed(change: Change) -> None:
     waiting = DeliveryItem.objects.filter(
         delivery__study__study_instance_uid=change.study_instance_uid,
         delivery__state__in=UNBEGUN,
+        delivery__kind__in=OF_IMAGES,
         state__in=(DeliveryItem.WAITING, DeliveryItem.FAILED),
     )
     there = Instance.objects.filter(sop_instance_uid=OuterRef("sop_instance_uid"))

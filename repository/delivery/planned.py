@@ -12,6 +12,7 @@ from registry.shares import share_by_delivery
 from registry.subscriptions import rank_priority
 from registry.visibility import instances_of
 from repository.delivery.decide import find_obstacle
+from repository.delivery.kinds import TELLING, kind_of
 from repository.models import Delivery, DeliveryItem
 
 DEADLINES = {
@@ -81,7 +82,12 @@ def next_generation(study: Study, destination: Destination, kind: str, subject: 
 
 
 def find_missing(study: Study, destination: Destination, *, also_unbegun: bool = False) -> list[str]:
-    """Return the instances that neither arrived there nor are on their way; nor planned, if that counts as well."""
+    """Return the instances that neither arrived there nor are on their way; nor planned, if that counts as well.
+
+    A destination that is told in messages takes none.
+    """
+    if kind_of(destination.url) in TELLING:
+        return []
     items = DeliveryItem.objects.filter(delivery__study=study, delivery__destination=destination)
     there = set(items.filter(state=DeliveryItem.DELIVERED).values_list("sop_instance_uid", flat=True))
     states = (*MOVING, *UNBEGUN) if also_unbegun else MOVING

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from repository.delivery.messages import Message
 from repository.delivery.store_answer import StoreAnswer
 
 
@@ -45,11 +46,20 @@ class Verify(Protocol):
     ) -> frozenset[str]: ...
 
 
+class Post(Protocol):
+    """Sends one message, and returns when the receiver has taken it; otherwise raises `FailedRequest`."""
+
+    def __call__(
+        self, message: Message, *, on_sent: Callable[[int], None], on_body_sent: Callable[[], None]
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """A destination that is spoken to, kept for the requests of one delivery. `probe` raises `FailedRequest`.
 
-    `verify` is None for what is written by ourselves, and there when it is written.
+    `verify` is None for what is written by ourselves, and there when it is written. `post` is None for what takes
+    files and no messages.
     """
 
     store: Store
@@ -57,3 +67,4 @@ class Receiver:
     close: Callable[[], None]
     answer_timeout_s: float
     verify: Verify | None = None
+    post: Post | None = None

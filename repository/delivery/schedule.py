@@ -13,6 +13,7 @@ from access.database import database_now, run_write
 from registry.models import Destination
 from registry.subscriptions import PRIORITIES, rank_priority
 from repository.delivery.limits import opening_of, slots_at
+from repository.delivery.order_of_subject import is_next_of_subject
 from repository.delivery.turns import choose_next, take_turn
 from repository.models import Attempt, Delivery
 
@@ -73,6 +74,7 @@ def _claimable(now: datetime, ranks: list[int]) -> QuerySet[Delivery]:
     return Delivery.objects.filter(
         unpaused,
         in_service,
+        is_next_of_subject(),
         state=Delivery.READY,
         priority_rank__in=ranks,
         not_before__lte=now,

@@ -11,14 +11,15 @@ from access.database import release
 from registry.models import Study
 from registry.visibility import UnknownStudy
 from repository.delivery import lease as leases
+from repository.delivery.allowed import find_stop
 from repository.delivery.connect import connect
-from repository.delivery.decide import find_obstacle, is_still_wanted
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.lease import LostLease
 from repository.delivery.outgoing import Outgoing, open_files, read_outgoing
 from repository.delivery.receiver import File, Receiver
 from repository.delivery.schedule import Lease, lease_length
 from repository.delivery.syntaxes import unpack_refused
+from repository.delivery.told import UnknownSubject, is_told, tell
 from repository.models import Delivery, DeliveryItem
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,9 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     delivery = _read_delivery(lease)
     _check_allowed(delivery)
     leases.begin(lease)
+    if is_told(delivery):
+        _tell(_Progress(lease, is_stopping), delivery)
+        return
     waiting = _read_waiting(lease, delivery, source)
     outgoing = read_outgoing(delivery.study, delivery.destination)
     receiver = connect(delivery.destination)
@@ -143,6 +147,16 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
         text = f"the receiver had no room for {len(unanswered)} instances"
         raise FailedRequest(Failure("retry", "receiver_full", text))
     leases.complete(lease)
+
+
+def _tell(progress: _Progress, delivery: Delivery) -> None:
+    """Make the attempt of a delivery that goes as one message."""
+    try:
+        tell(delivery, progress.note_sent, progress.renew)
+    except UnknownSubject as error:
+        raise _Stopped(Delivery.WITHDRAWN, "removed") from error
+    leases.record_items(progress.lease, (), {}, progress.sent_bytes)
+    leases.complete(progress.lease)
 
 
 def _verify(progress: _Progress, receiver: Receiver, delivery: Delivery, source: Source[Any]) -> None:
@@ -190,13 +204,9 @@ def _read_delivery(lease: Lease) -> Delivery:
 
 
 def _check_allowed(delivery: Delivery) -> None:
-    if not delivery.study.number_of_study_related_instances:
-        raise _Stopped(Delivery.WITHDRAWN, "removed")
-    if not is_still_wanted(delivery):
-        raise _Stopped(Delivery.WITHDRAWN, "subscription_ended")
-    obstacle = find_obstacle(delivery.study, delivery.destination)
-    if obstacle:
-        raise _Stopped(Delivery.AWAITING_BASIS, obstacle)
+    stop = find_stop(delivery)
+    if stop is not None:
+        raise _Stopped(*stop)
 
 
 def _read_waiting(lease: Lease, delivery: Delivery, source: Source[Any]) -> list[Any]:

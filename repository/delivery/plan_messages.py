@@ -1,0 +1,27 @@
+"""What the change feed says of reports and requests, planned: called for every change the planner reads."""
+
+from registry.models import Change, Study
+from repository.delivery.arrivals import note_arrival
+from repository.delivery.plan_reports import plan_reports
+from repository.delivery.plan_requests import plan_requests
+
+REPORTS = frozenset({"report_version", "study_quiet"})
+REQUESTS = frozenset({"order_changed", "study_quiet"})
+"""Kinds of changes. A study that has fallen quiet may be wanted now and not have been when its report came."""
+
+
+def plan_messages(change: Change) -> set[str]:
+    """Plan what follows from a change; in the planner's transaction. Returns the priorities that have new work."""
+    if change.kind == "delivered":
+        note_arrival(change)
+    if change.kind not in REPORTS | REQUESTS or not change.study_instance_uid:
+        return set()
+    study = Study.objects.filter(study_instance_uid=change.study_instance_uid).first()
+    if study is None:
+        return set()
+    priorities: set[str] = set()
+    if change.kind in REPORTS:
+        priorities |= plan_reports(study)
+    if change.kind in REQUESTS:
+        priorities |= plan_requests(study)
+    return priorities

@@ -1,0 +1,125 @@
+"""What is said in a message instead of sent as files: which deliveries, and what it is that they say."""
+
+from collections.abc import Callable
+
+from access.database import release
+from registry.models import Order, ReportVersion
+from registry.reports import ADDENDUM
+from repository.delivery.connect import connect
+from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.kinds import TELLING, kind_of
+from repository.delivery.messages import Message
+from repository.delivery.order_messages import write_order
+from repository.delivery.report_files import OversizedReport
+from repository.delivery.report_messages import write_report
+from repository.document_store import UnknownContent
+from repository.models import Delivery
+
+TOLD_KINDS = frozenset({"report", "request", "recall"})
+
+
+class UnknownSubject(LookupError):
+    """What a delivery is about is not there any more."""
+
+
+def is_told(delivery: Delivery) -> bool:
+    """Tell whether a delivery goes as one message."""
+    return delivery.kind in TOLD_KINDS and kind_of(delivery.destination.url) in TELLING
+
+
+def tell(delivery: Delivery, on_sent: Callable[[int], None], renew: Callable[[float], None]) -> None:
+    """Send the message of a delivery, and return when the receiver has taken it.
+
+    Parameters
+    ----------
+    renew
+        Called with the seconds that an answer may take, before it is waited for.
+
+    Raises
+    ------
+    FailedRequest
+        It has not, or our own copy cannot be read.
+    UnknownSubject
+        The report or the order is gone.
+    """
+    try:
+        message = write_told(delivery)
+    except (OSError, UnknownContent, OversizedReport) as error:
+        raise FailedRequest(Failure("source", "source_unreadable", str(error))) from error
+    receiver = connect(delivery.destination)
+    try:
+        if receiver.post is None:
+            raise FailedRequest(Failure("refused", "request_refused", "this destination takes no messages"))
+        release()
+        receiver.post(message, on_sent=on_sent, on_body_sent=lambda: renew(receiver.answer_timeout_s))
+    finally:
+        receiver.close()
+
+
+def write_told(delivery: Delivery) -> Message:
+    """Write the message of a delivery: the same for every attempt while nothing of what it says has changed.
+
+    Raises
+    ------
+    UnknownSubject
+        The report or the order is gone.
+    """
+    if delivery.kind == "report":
+        return _write_report(delivery)
+    return _write_request(delivery)
+
+
+def is_overtaken(delivery: Delivery) -> bool:
+    """Tell whether something newer about the same has arrived there: what is sent late must not look like news."""
+    later = Delivery.objects.filter(
+        destination=delivery.destination_id,
+        kind=delivery.kind,
+        subject=delivery.subject,
+        generation__gt=delivery.generation,
+        state=Delivery.DELIVERED,
+    )
+    if delivery.kind != "report":
+        return delivery.kind == "request" and later.exists()
+    version = _find_version(delivery)
+    if version is None or version.status == ADDENDUM:
+        return False
+    keys = [int(row.because["report_version"]) for row in later]
+    return ReportVersion.objects.filter(pk__in=keys).exclude(status=ADDENDUM).exists()
+
+
+def _write_report(delivery: Delivery) -> Message:
+    version = _find_version(delivery)
+    if version is None:
+        raise UnknownSubject(f"the report version of delivery {delivery.pk} is gone")
+    return write_report(version, delivery.study, delivery.destination, delivery.planned_at, _key(delivery))
+
+
+def _write_request(delivery: Delivery) -> Message:
+    orders = Order.objects.select_related("ordering_department__unit")
+    order = orders.filter(pk=delivery.because["order"]).first()
+    if order is None:
+        raise UnknownSubject(f"the order of delivery {delivery.pk} is gone")
+    earlier = Delivery.objects.filter(
+        destination=delivery.destination_id,
+        kind=delivery.kind,
+        subject=delivery.subject,
+        generation__lt=delivery.generation,
+        state=Delivery.DELIVERED,
+    )
+    return write_order(
+        order,
+        delivery.study,
+        delivery.destination,
+        delivery.planned_at,
+        _key(delivery),
+        is_first=not earlier.exists(),
+    )
+
+
+def _find_version(delivery: Delivery) -> ReportVersion | None:
+    rows = ReportVersion.objects.select_related("report")
+    return rows.filter(pk=delivery.because["report_version"]).first()
+
+
+def _key(delivery: Delivery) -> str:
+    return f"{delivery.kind}/{delivery.subject}/{delivery.destination_id}/{delivery.generation}"
