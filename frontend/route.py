@@ -10,18 +10,22 @@ from django.utils.translation import gettext as _
 from frontend.reports import Tone
 from registry.models import Study
 from repository.delivery.reasons import explain
-from repository.models import Delivery, DeliveryItem
+from repository.delivery.receipts import Receipt, read_receipts
+from repository.models import Delivery
+
+_TONES: tuple[Tone, ...] = ("ok", "quiet", "warn", "bad")
+"""The worst of several is said of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
     """One delivery in words; `done` and `total` count instances (0 of 0 when not yet known).
 
-    `answer` is what the receiver itself said, as it said it.
+    `kind` is empty for the study itself; `answer` is what the receiver said, as it said it.
     """
 
-    department: str
     destination: str
+    kind: str
     state: str
     tone: Tone
     reason: str
@@ -32,28 +36,47 @@ class DeliveryView:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """A department on the way of a study: what went there, and when somebody there first opened it."""
+
+    department: str
+    state: str
+    tone: Tone
+    deliveries: tuple[DeliveryView, ...]
+    opened_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """The way of one study. `version` changes whenever something a reader can see has changed."""
 
     source: str
     received: str
-    deliveries: tuple[DeliveryView, ...]
+    stops: tuple[Stop, ...]
     version: str
 
 
 def read_route(study: Study) -> Route:
-    """Read the route of a study that was permitted; the newest generation for every destination."""
-    rows = Delivery.objects.filter(study=study).select_related("destination__department__unit")
-    newest: dict[int, Delivery] = {}
-    for row in rows.order_by("generation"):
-        newest[row.destination_id] = row
-    views = tuple(_view(row) for row in sorted(newest.values(), key=lambda row: str(row.destination)))
-    text = repr((study.last_instance_at, views))
+    """Read the route of a study that was permitted; the newest of each kind for every destination."""
+    stops = tuple(_make_stop(receipt) for receipt in read_receipts(study))
+    text = repr((study.last_instance_at, stops))
     return Route(
         source=str(study.custodian or study.institution_name or _("unknown source")),
         received=_span(study.first_instance_at, study.last_instance_at),
-        deliveries=views,
+        stops=stops,
         version=sha256(text.encode()).hexdigest()[:16],
+    )
+
+
+def _make_stop(receipt: Receipt) -> Stop:
+    views = tuple(_view(row) for row in receipt.deliveries)
+    worst = max(views, key=lambda view: _TONES.index(view.tone), default=None)
+    return Stop(
+        department=str(receipt.department),
+        state=worst.state if worst else _("Opened"),
+        tone=worst.tone if worst else "quiet",
+        deliveries=views,
+        opened_at=receipt.first_opened_at,
     )
 
 
@@ -66,23 +89,35 @@ def _span(first: datetime, last: datetime) -> str:
 
 
 def _view(row: Delivery) -> DeliveryView:
-    state, tone = _describe(row)
-    items = DeliveryItem.objects.filter(delivery=row)
-    total = items.count()
+    state, tone = describe_state(row)
     return DeliveryView(
-        department=str(row.destination.department),
         destination=row.destination.name,
+        kind="" if row.kind == "study" else name_kind_of_delivery(row.kind),
         state=state,
         tone=tone,
         reason=explain(row),
         answer=row.reason,
         delivered_at=row.delivered_at,
-        done=items.filter(state=DeliveryItem.DELIVERED).count() if total else 0,
-        total=total,
+        done=getattr(row, "arrived", 0),
+        total=getattr(row, "total", 0),
     )
 
 
-def _describe(row: Delivery) -> tuple[str, Tone]:
+def name_kind_of_delivery(kind: str) -> str:
+    """Name what a delivery brings."""
+    names = {
+        "study": _("Study"),
+        "prior": _("Earlier study"),
+        "report": _("Report"),
+        "request": _("Request"),
+        "recall": _("Recall"),
+        "correction": _("Corrected identity"),
+    }
+    return names.get(kind, kind)
+
+
+def describe_state(row: Delivery) -> tuple[str, Tone]:
+    """Say in a word or two where a delivery stands."""
     if row.state == Delivery.READY and row.attempts:
         return _("Will be tried again"), "warn"
     states: dict[str, tuple[str, Tone]] = {
@@ -91,7 +126,9 @@ def _describe(row: Delivery) -> tuple[str, Tone]:
         Delivery.SENDING: (_("Sending"), "warn"),
         Delivery.VERIFYING: (_("Verifying"), "warn"),
         Delivery.DELIVERED: (_("Delivered"), "ok"),
-        Delivery.AWAITING_BASIS: (_("Held"), "warn"),
+        Delivery.AWAITING_BASIS: (_("Awaits a basis"), "warn"),
+        Delivery.WAITING_WINDOW: (_("Waits for its hours"), "quiet"),
+        Delivery.HELD: (_("Held"), "warn"),
         Delivery.DEAD: (_("Failed"), "bad"),
         Delivery.WITHDRAWN: (_("Withdrawn"), "quiet"),
         Delivery.SUPERSEDED: (_("Replaced"), "quiet"),

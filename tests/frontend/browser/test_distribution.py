@@ -1,13 +1,16 @@
 """The pages of distribution in a real browser: no barriers in either theme, on a telephone too, and alive."""
 
 import os
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from access.models import User
 from registry.models import Destination, Study
 from registry.worklist import put_on_worklist
+from repository.models import Delivery, Recall, RecallReceipt
 from tests.frontend import factory
 from tests.frontend.browser.conftest import OpenPage, Stage, find_barriers
 
@@ -42,7 +45,7 @@ def test_the_worklist_is_worked_off_on_a_page_that_lives(stage: Stage, open_page
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_pages_of_who_keeps_distribution_have_no_barriers(stage: Stage, open_page: OpenPage, theme: str):
     User.objects.update(is_staff=True)
-    make_destinations(stage)
+    make_traffic(stage, make_destinations(stage))
     page = open_page(color_scheme=theme, bypass_csp=True)
     for name, address in list_kept_pages().items():
         page.set_viewport_size({"width": 1440, "height": 900})
@@ -79,10 +82,52 @@ def make_destinations(stage):
     return [Destination.objects.create(department=stage.region.lund, **each) for each in values]
 
 
+def make_traffic(stage, destinations):
+    """Let something be on its way to each of them, one delivery failed, one recall open."""
+    now = timezone.now()
+    states = ("ready", "ready", "sending", "held", "awaiting_basis", "dead", "delivered", "waiting_window")
+    codes = (
+        "queued",
+        "no_connection",
+        "sending",
+        "queued",
+        "consent_missing",
+        "deadline_passed",
+        "delivered",
+        "queued",
+    )
+    for number, (state, code) in enumerate(zip(states, codes, strict=True)):
+        Delivery.objects.create(
+            study=stage.study,
+            destination=destinations[number % len(destinations)],
+            generation=number + 10,
+            state=state,
+            reason_code=code,
+            reason="10.20.30.40: Connection refused" if state == "dead" else "",
+            attempts=number,
+            planned_at=now - timedelta(minutes=17 * number),
+            not_before=now,
+            deadline_at=now + timedelta(hours=1),
+            delivered_at=now if state == "delivered" else None,
+        )
+    recall = Recall.objects.create(
+        study=stage.study,
+        code_value="113001",
+        code_meaning="Rejected for Quality Reasons",
+        reason="Fel sida markerad",
+        made_by="ssk",
+        made_at=now - timedelta(days=2),
+    )
+    for destination, state in zip(destinations, ("acknowledged", "sending", "task", "done"), strict=True):
+        RecallReceipt.objects.create(recall=recall, destination=destination, state=state, changed_at=now)
+
+
 def list_kept_pages():
     """Return the pages by name."""
     first = Destination.objects.order_by("pk").first()
     return {
+        "board": "/distribution/",
+        "deliveries": "/distribution/deliveries/",
         "destinations": "/distribution/destinations/",
         "destination-new": "/distribution/destinations/new/",
         "destination-edit": f"/distribution/destinations/{first.pk}/",

@@ -1,0 +1,132 @@
+"""The distribution board, the deliveries behind it, and the route of a study."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from registry.models import DepartmentMilestone, Destination
+from repository.models import Delivery, Recall, RecallReceipt
+from tests.frontend import factory
+from tests.frontend.test_destinations import make_keeper
+
+BOARD, DELIVERIES = "/distribution/", "/distribution/deliveries/"
+
+
+@pytest.fixture
+def keeper(world):
+    """Who keeps the distribution of the department to which the study is on its way."""
+    return make_keeper(world.region.ystad, "keep_destinations", "replay")
+
+
+@pytest.fixture
+def delivery(world):
+    return Delivery.objects.get()
+
+
+def read_counts(page):
+    """Return the figures above the board."""
+    return [int(number) for number in re.findall(r'class="figure">(\d+)<', page)]
+
+
+def test_only_who_keeps_distribution_comes_in(world, portal, keeper):
+    for address in (BOARD, f"{BOARD}part/", DELIVERIES):
+        assert portal.get(address).status_code == 403, address
+        assert keeper.get(address).status_code == 200, address
+    for right in ("keep_subscriptions", "keep_destinations", "replay"):
+        assert make_keeper(world.region.lund, right).get(BOARD).status_code == 200, right
+
+
+def test_the_board_counts_what_waits_where_and_since_when(world, keeper, delivery):
+    Delivery.objects.update(planned_at=timezone.now() - timedelta(hours=3))
+    destination = delivery.destination
+    for number, state in enumerate(("sending", "held", "awaiting_basis", "dead", "delivered"), start=2):
+        row = factory.make_delivery(world.older, world.region.ystad, state)
+        Delivery.objects.filter(pk=row.pk).update(generation=number)
+        world.older.deliveries.filter(pk=row.pk).update(destination=destination)
+    page = keeper.get(BOARD).content.decode()
+    assert read_counts(page) == [1, 1, 1, 1, 1, 1]
+    assert "3 hours" in page
+    assert "1 without a basis" in page
+    assert "60 minutes" in page  # one is queued, one went in the last hour
+
+
+def test_a_destination_that_does_not_answer_says_so(world, keeper):
+    Destination.objects.update(breaker="open", last_error="Connection refused")
+    page = keeper.get(BOARD).content.decode()
+    assert "Does not answer" in page
+    assert "Connection refused" in page
+
+
+def test_the_board_lives(world, keeper, delivery):
+    seen = re.search(r"seen=(\w+)", keeper.get(BOARD).content.decode())[1]
+    assert keeper.get(f"{BOARD}part/", {"seen": seen}).status_code == 204
+    Delivery.objects.update(state="dead", reason_code="deadline_passed")
+    changed = keeper.get(f"{BOARD}part/", {"seen": seen}).content.decode()
+    assert "Given up: it could not be sent within the time allowed." in changed
+
+
+def test_open_recalls_stand_by_age_with_who_has_not_answered(world, keeper, delivery):
+    now = timezone.now()
+    recall = Recall.objects.create(
+        study=world.study, code_value="113001", code_meaning="Rejected for Quality Reasons", made_by="x",
+        made_at=now - timedelta(days=4),
+    )  # fmt: skip
+    RecallReceipt.objects.create(
+        recall=recall, destination=delivery.destination, state="task", changed_at=now
+    )
+    page = keeper.get(BOARD).content.decode()
+    assert "open for 4 days" in page
+    assert "a person there has to remove the images" in page
+    assert "0 of 1 acknowledged" in page
+    Recall.objects.update(closed_at=now)
+    assert "No recall is open." in keeper.get(BOARD).content.decode()
+
+
+def test_nothing_of_other_departments_and_no_patient_is_on_the_board(world, keeper, delivery):
+    Delivery.objects.update(state="dead")
+    for address in (BOARD, DELIVERIES):
+        own = keeper.get(address).content.decode()
+        assert world.study.accession_number in own
+        assert "Tolvansson" not in own
+        assert "121212" not in own
+        others = make_keeper(world.region.lund, "keep_destinations").get(address).content.decode()
+        assert "PACS" not in others
+
+
+def test_deliveries_are_narrowed_and_paged(world, keeper, delivery):
+    destination = delivery.destination
+    now = timezone.now()
+    for number in range(2, 54):
+        Delivery.objects.create(
+            study=world.older, destination=destination, generation=number, kind="prior", state="delivered",
+            reason_code="delivered", planned_at=now, not_before=now, deadline_at=now,
+        )  # fmt: skip
+    first = keeper.get(DELIVERIES, {"kind": "prior"}).content.decode()
+    assert first.count('class="row delivery"') == 50
+    older = re.search(r'href="\?([^"]*before=\d+)"', first)[1].replace("&amp;", "&")
+    assert keeper.get(f"{DELIVERIES}?{older}").content.decode().count('class="row delivery"') == 2
+    assert keeper.get(DELIVERIES, {"state": "ready"}).content.decode().count('class="row delivery"') == 1
+    two = keeper.get(f"{DELIVERIES}?state=ready&state=delivered").content.decode()
+    assert two.count('class="row delivery"') == 50
+    by_study = keeper.get(DELIVERIES, {"study": world.study.study_instance_uid}).content.decode()
+    assert by_study.count('class="row delivery"') == 1
+    assert "No delivery is like that." in keeper.get(DELIVERIES, {"state": "held"}).content.decode()
+    assert keeper.get(DELIVERIES, {"study": "<x>", "destination": "9" * 30}).status_code == 200
+
+
+def test_the_route_of_a_study_names_every_kind_and_the_first_opening(world, portal, delivery):
+    now = timezone.now()
+    Delivery.objects.create(
+        study=world.study, destination=delivery.destination, kind="report", subject="9", generation=1,
+        state="delivered", reason_code="delivered", planned_at=now, not_before=now, deadline_at=now,
+        delivered_at=now,
+    )  # fmt: skip
+    DepartmentMilestone.objects.create(
+        study=world.study, department=world.region.ystad, delivered_at=now, first_opened_at=now
+    )
+    page = portal.get(world.pages["study"]).content.decode()
+    assert "<strong>Report</strong>" in page
+    assert "First opened there" in page
+    assert page.count("PACS Östermåla lasarett") == 2
