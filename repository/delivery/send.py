@@ -12,12 +12,14 @@ from registry.models import Study
 from registry.visibility import UnknownStudy
 from repository.delivery import lease as leases
 from repository.delivery.allowed import find_stop
+from repository.delivery.bandwidth import Pace, in_pieces, make_pace
 from repository.delivery.connect import connect
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.lease import LostLease
 from repository.delivery.outgoing import Outgoing, open_files, read_outgoing
 from repository.delivery.receiver import File, Receiver
 from repository.delivery.schedule import Lease, lease_length
+from repository.delivery.store_answer import StoreAnswer
 from repository.delivery.syntaxes import unpack_refused
 from repository.delivery.told import UnknownSubject, is_told, tell
 from repository.models import Delivery, DeliveryItem
@@ -67,15 +69,21 @@ class _Stopped(Exception):
 
 @dataclass(slots=True)
 class _Progress:
-    """Renews the lease while bytes leave, counts them, and stops when the process is asked to end."""
+    """Renews the lease while bytes leave, counts and paces them, and stops when the process is asked to end."""
 
     lease: Lease
     is_stopping: Callable[[], bool]
     sent_bytes: int = 0
     renewed_at: float = field(default_factory=time.monotonic)
+    pace: Pace | None = None
 
     def note_sent(self, sent_bytes: int) -> None:
         self.sent_bytes += sent_bytes
+        self.keep()
+        if self.pace is not None:
+            self.pace.note_sent(sent_bytes)
+
+    def keep(self) -> None:
         if self.is_stopping():
             raise _Stopped(Delivery.READY, "queued")
         if time.monotonic() - self.renewed_at > lease_length().total_seconds() / 4:
@@ -138,7 +146,9 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
                 _check_allowed(_read_delivery(lease))
                 leases.renew(lease)
                 batch = _read_again(lease, delivery, batch, source)
-            unanswered |= _send_batch(_Progress(lease, is_stopping), receiver, batch, source, outgoing)
+            progress = _Progress(lease, is_stopping)
+            progress.pace = make_pace(delivery.destination, progress.keep)
+            unanswered |= _send_batch(progress, receiver, batch, source, outgoing)
         if not unanswered:
             _verify(_Progress(lease, is_stopping), receiver, delivery, source)
     finally:
@@ -252,11 +262,7 @@ def _send_batch(
 def _send_files(
     progress: _Progress, receiver: Receiver, files: list[File], *, are_unpacked: bool = False
 ) -> set[str]:
-    answer = receiver.store(
-        files,
-        on_sent=progress.note_sent,
-        on_body_sent=lambda: progress.renew(receiver.answer_timeout_s),
-    )
+    answer = _store(progress, receiver, files)
     again = [] if are_unpacked else unpack_refused(files, answer.failed)
     sent = {file.sop_instance_uid for file in files} - {file.sop_instance_uid for file in again}
     failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}
@@ -270,3 +276,16 @@ def _send_files(
         progress.sent_bytes = 0
         busy |= _send_files(progress, receiver, again, are_unpacked=True)
     return busy
+
+
+def _store(progress: _Progress, receiver: Receiver, files: list[File]) -> StoreAnswer:
+    """Make the request, at the pace of the destination."""
+    pace = progress.pace
+    answer = receiver.store(
+        files if pace is None else [in_pieces(file) for file in files],
+        on_sent=progress.note_sent,
+        on_body_sent=lambda: progress.renew(receiver.answer_timeout_s),
+    )
+    if pace is not None:
+        pace.give_back()
+    return answer
