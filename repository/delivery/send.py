@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,12 +16,16 @@ from repository.delivery.bandwidth import Pace, in_pieces, make_pace
 from repository.delivery.connect import connect
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.lease import LostLease
+from repository.delivery.made import is_made, make_files
+from repository.delivery.made_files import stream_made
 from repository.delivery.outgoing import Outgoing, open_files, read_outgoing
 from repository.delivery.receiver import File, Receiver
+from repository.delivery.report_files import OversizedReport
 from repository.delivery.schedule import Lease, lease_length
 from repository.delivery.store_answer import StoreAnswer
 from repository.delivery.syntaxes import unpack_refused
 from repository.delivery.told import UnknownSubject, is_told, tell
+from repository.document_store import UnknownContent
 from repository.models import Delivery, DeliveryItem
 
 log = logging.getLogger(__name__)
@@ -136,8 +140,10 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     if is_told(delivery):
         _tell(_Progress(lease, is_stopping), delivery)
         return
-    waiting = _read_waiting(lease, delivery, source)
     outgoing = read_outgoing(delivery.study, delivery.destination)
+    if is_made(delivery):
+        source, outgoing = _make(delivery), replace(outgoing, liked=())
+    waiting = _read_waiting(lease, delivery, source)
     receiver = connect(delivery.destination)
     try:
         unanswered: set[str] = set()
@@ -157,6 +163,15 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
         text = f"the receiver had no room for {len(unanswered)} instances"
         raise FailedRequest(Failure("retry", "receiver_full", text))
     leases.complete(lease)
+
+
+def _make(delivery: Delivery) -> Source[Any]:
+    """Return the files of a delivery that are no stored ones."""
+    try:
+        made = make_files(delivery)
+    except (OSError, UnknownContent, OversizedReport) as error:
+        raise FailedRequest(Failure("source", "source_unreadable", str(error))) from error
+    return Source(lambda _study: made, stream_made)
 
 
 def _tell(progress: _Progress, delivery: Delivery) -> None:
