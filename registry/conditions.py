@@ -18,6 +18,7 @@ from registry.item_keys import UnreadableItemKey, make_test
 from registry.matching import EMPTY_VALUE, Match, UnreadableKeyValue, read_range
 from registry.names import fold_name
 from registry.ranges import Range, read_times
+from registry.swedish_numbers import clean_if_reserve
 from registry.wildcards import ValueTest
 
 MAX_VALUES = 1000
@@ -65,7 +66,7 @@ def split_every(match: Match) -> list[str]:
 def patient_numbers(text: str) -> set[str]:
     """Return the normal forms a patient's number may be kept in."""
     national = normalise_national(text)
-    return {text, national.value} if national else {text}
+    return {text, clean_if_reserve(text), national.value} if national else {text, clean_if_reserve(text)}
 
 
 def name_prefix(match: Match) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from registry.affinity import affinity
-from registry.identity import NATIONAL_OIDS, PatientNumber, normalise_national
+from registry.identity import PatientNumber, decide_issuer, write_cx
 from registry.metadata_types import cx_fault
 from registry.models import Patient, PatientIdentifier
 
@@ -17,9 +17,7 @@ def read_number(cx: str) -> PatientNumber | None:
     if cx_fault(cx):
         return None
     value, _, rest = cx.partition("^")
-    issuer = rest.split("&")[1]
-    national = normalise_national(value) if issuer in NATIONAL_OIDS else None
-    return national or PatientNumber(value, issuer)
+    return decide_issuer(value, rest.split("&")[1], ())
 
 
 def find_patients(texts: Iterable[str]) -> dict[str, int]:
@@ -43,10 +41,13 @@ def lock_patients(patient_ids: Iterable[int]) -> None:
 
 def write_patients(patient_ids: Iterable[int]) -> dict[int, str]:
     """Name patients as CX: in the first domain of documents in which they have a number, else in any."""
+    wanted = set(patient_ids)
+    if not wanted:
+        return {}
     order = {domain.oid: position for position, domain in enumerate(affinity().xds_domains)}
     numbers: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
-    rows = PatientIdentifier.objects.filter(patient_id__in=set(patient_ids), subsumed_at__isnull=True)
+    rows = PatientIdentifier.objects.filter(patient_id__in=wanted, subsumed_at__isnull=True)
     for row in rows:
         rank = order.get(row.issuer, len(order))
-        numbers[row.patient_id].append((rank, row.pk, f"{row.value}^^^&{row.issuer}&ISO"))
+        numbers[row.patient_id].append((rank, row.pk, write_cx(row.value, row.issuer)))
     return {patient_id: min(found)[2] for patient_id, found in numbers.items()}

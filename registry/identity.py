@@ -16,8 +16,10 @@ from django.db.models import F
 from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_models
 from access.rows import add, insert
 from registry import changes
+from registry.affinity import affinity
 from registry.models import IssuerRule, Patient, PatientIdentifier
 from registry.names import fold_accents, fold_name
+from registry.swedish_numbers import RESERVE_CHECKS, WRONG_FORM, clean_reserve, find_fault, luhn_digit
 
 PERSONNUMMER_OID = "1.2.752.129.2.1.3.1"
 SAMORDNINGSNUMMER_OID = "1.2.752.129.2.1.3.3"
@@ -70,7 +72,7 @@ def normalise_national(text: str, birth_date: str = "", today: date | None = Non
     day = int(six[4:])
     is_coordination = day > COORDINATION_DAY_OFFSET
     month_day = six[2:4] + f"{day - COORDINATION_DAY_OFFSET if is_coordination else day:02d}"
-    if luhn_digit(six + four[:3]) != four[3]:
+    if luhn_digit([int(digit) for digit in six + four[:3]]) != int(four[3]):
         return None
     today = today or date.today()  # noqa: DTZ011 (a birth date has no time zone)
     year = int(century + six[:2]) if century else _guess_year(six, sign, month_day, birth_date, today)
@@ -78,15 +80,6 @@ def normalise_national(text: str, birth_date: str = "", today: date | None = Non
         return None
     issuer = SAMORDNINGSNUMMER_OID if is_coordination else PERSONNUMMER_OID
     return PatientNumber(f"{year:04d}{six[2:]}{four}", issuer, is_national=True)
-
-
-def luhn_digit(nine: str) -> str:
-    """Compute the check digit of nine digits."""
-    total = 0
-    for index, char in enumerate(nine):
-        digit = int(char) * (2 - index % 2)
-        total += digit // 10 + digit % 10
-    return str(-total % 10)
 
 
 def decide_issuer(
@@ -109,7 +102,7 @@ def decide_issuer(
         rule.kind == "ignore" and re.fullmatch(rule.pattern, explicit_issuer) for rule in rules
     ):
         national = normalise_national(text, birth_date) if explicit_issuer in NATIONAL_OIDS else None
-        return national or PatientNumber(text, explicit_issuer)
+        return national or PatientNumber(_as_registered(text, explicit_issuer), explicit_issuer)
     for rule in rules:
         if rule.kind == "national":
             national = normalise_national(text, birth_date)
@@ -118,6 +111,30 @@ def decide_issuer(
         elif rule.kind == "local" or (rule.kind == "pattern" and re.fullmatch(rule.pattern, text)):
             return PatientNumber(text, rule.issuer)
     return normalise_national(text, birth_date) or PatientNumber(text, "")
+
+
+def find_number_fault(value: str, issuer: str) -> str:
+    """Say what is wrong with a number as it is kept; empty if nothing is, or its issuer has no rule.
+
+    A number that fails is one all the same: who has it is known by it.
+    """
+    if issuer in NATIONAL_OIDS:
+        known = normalise_national(value)
+        return "" if known is not None and known.issuer == issuer else "no valid number"
+    return find_fault(_check_of(issuer), value)
+
+
+def _as_registered(text: str, issuer: str) -> str:
+    """Return a reserve number as its register writes it, where it is one; everything else as it came."""
+    check = _check_of(issuer)
+    if check not in RESERVE_CHECKS:
+        return text
+    cleaned = clean_reserve(text)
+    return text if find_fault(check, cleaned) == WRONG_FORM else cleaned
+
+
+def _check_of(issuer: str) -> str:
+    return next((domain.check for domain in affinity().patient_domains if domain.oid == issuer), "none")
 
 
 def rules_of(department_id: int | None) -> tuple[Rule, ...]:
@@ -210,18 +227,6 @@ def _add_numbers(patient: Patient, number: PatientNumber, others: Iterable[Patie
 
 
 _TOLD = ("patient_name", "patient_birth_date", "patient_sex")
-
-
-def read_cx(text: str) -> PatientNumber | None:
-    """Read `value^^^&OID&ISO`, or with a namespace before the OID; None if it names no number under an OID.
-
-    Standard: IHE ITI TF-3 table 4.2.3.1.7-2 (CX)
-    """
-    parts = text.split("^")
-    authority = parts[3].split("&") if len(parts) > 3 else []
-    if not parts[0].strip() or len(authority) < 2 or not is_oid(authority[1]):
-        return None
-    return decide_issuer(parts[0], authority[1], ())
 
 
 def write_cx(value: str, issuer: str) -> str:

@@ -141,17 +141,6 @@ def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
     return VisibleStudy(pk, study_instance_uid, person_id, decision)
 
 
-def study_for(actor: Actor, study_instance_uid: str) -> Study:
-    """Return one study.
-
-    Raises
-    ------
-    RemovedStudy, UnknownStudy
-        As `permitted_study` does.
-    """
-    return Study.objects.get(pk=permitted_study(actor, study_instance_uid).pk)
-
-
 def explain_absence(actor: Actor, study_instance_uid: str) -> UnknownStudy:
     """Return the error for a study that cannot be reached: removed for those who might have seen it, else unknown."""
     try:

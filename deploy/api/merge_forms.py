@@ -6,6 +6,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from deploy.api.forms import Form, PatientField
+from registry.identity import find_number_fault
 from registry.merge_listing import KINDS, MOST_A_PAGE, STATES, MergeFilter
 
 LARGEST_KEY = (1 << 63) - 1
@@ -36,6 +37,7 @@ class NumberRow(Form):
 
     value = serializers.CharField()
     issuer = serializers.CharField()
+    fault = serializers.CharField(help_text="What its issuer's rule says against it; empty if nothing")
 
 
 class MergeRow(Form):
@@ -57,7 +59,14 @@ class MergeRow(Form):
     def get_moved_numbers(self, row: Any) -> list[dict[str, str]]:
         """Return the numbers that were the subsumed patient's."""
         numbers = self.context["numbers"].get(row.pk, ())
-        return [{"value": number.value, "issuer": number.issuer} for number in numbers]
+        return [
+            {
+                "value": number.value,
+                "issuer": number.issuer,
+                "fault": find_number_fault(number.value, number.issuer),
+            }
+            for number in numbers
+        ]
 
 
 class MovedTable(Form):

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from registry.affinity_domain.shapes import Affinity, CodeList
+from registry.swedish_numbers import RESERVE_CHECKS
 
 MERGE_POLICIES = ("empty", "XDSUnknownPatientId")
-CHECKS = ("national", "reserve", "none")
+CHECKS = ("national", "none", *RESERVE_CHECKS)
 FAMILIES = ("", "CT", "MR", "XR", "US", "NM", "PT", "MG", "FL", "OT")
 REGIONS = (
     "63337009", "38266002", "53120007", "61685007", "67734004", "774007", "113257007", "80891009", "76752008",

@@ -11,7 +11,8 @@ from registry.submission import Code
 
 @dataclass(frozen=True, slots=True)
 class PatientDomain:
-    """Who issues a kind of patient number; `check` is `national`, `reserve`, `none`, or a pattern of it all.
+    """Who issues a kind of patient number; `check` is `national`, `none`, a word of
+    `registry.swedish_numbers.RESERVE_CHECKS`, or a pattern of it all.
 
     `is_xds` says that CX texts of documents may be in it; the first such domain of a patient is used.
     """

@@ -15,6 +15,8 @@ from registry.identity import (
     PERSONNUMMER_OID,
     SAMORDNINGSNUMMER_OID,
     PatientNumber,
+    decide_issuer,
+    find_number_fault,
     is_oid,
     normalise_national,
 )
@@ -23,6 +25,7 @@ NATIONELLT_RESERVNUMMER_OID = "1.2.752.74.9.1"
 HSA_OID = "1.2.752.129.2.1.4.1"
 DICOM_UID = "urn:dicom:uid"
 
+NUMBER_FAULT = "urn:samsyn:number-fault"
 _OWN = "urn:samsyn:issuer:"
 _BASE = "http://electronichealth.se/identifier/"
 _SYSTEMS = {
@@ -60,6 +63,13 @@ def identifier_of(issuer: str, value: str) -> Resource:
     return {"system": system, "value": value} if system else {"value": value}
 
 
+def number_identifier(issuer: str, value: str) -> Resource:
+    """Make the Identifier of a patient's number; one that its issuer's rule refuses says so in an extension."""
+    fault = find_number_fault(value, issuer)
+    labelled = {"extension": [{"url": NUMBER_FAULT, "valueString": fault}]} if fault else {}
+    return labelled | identifier_of(issuer, value)
+
+
 def hsa_identifier(hsa_id: str) -> Resource:
     """Make the Identifier of a person, unit or provider in the national directory."""
     return {"system": f"urn:oid:{HSA_OID}", "value": hsa_id}
@@ -82,4 +92,4 @@ def numbers_of(token: Token) -> tuple[PatientNumber, ...]:
     issuer = issuer_of(token.system)
     if issuer in NATIONAL_OIDS:
         return (national,) if national is not None and national.issuer == issuer else ()
-    return (PatientNumber(text, issuer),) if text else ()
+    return (decide_issuer(text, issuer, ()),) if text else ()

@@ -68,7 +68,7 @@ def test_a_merge_is_listed_with_the_number_that_it_moved(keeper, merged):
     assert (status, answer["next"]) == (200, None)
     [row] = answer["results"]
     assert (row["id"], row["kind"], row["told_by"], row["message_id"]) == (merged.pk, "merge", "RIS", "42")
-    assert row["moved_numbers"] == [{"value": "A", "issuer": OID}]
+    assert row["moved_numbers"] == [{"value": "A", "issuer": OID, "fault": ""}]
     assert row["survivor"] != row["subsumed"]
     assert str(merged.survivor_id) not in (row["survivor"], row["subsumed"])
 

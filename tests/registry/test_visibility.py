@@ -14,7 +14,6 @@ from registry.visibility import (
     decide_study,
     may_see,
     permitted_study,
-    study_for,
     visible_studies,
 )
 from tests.registry.factories import (
@@ -124,7 +123,7 @@ def test_without_the_read_permission_nothing_is_visible(department):
     actor = Actor("system", "sender", make_actor(department).scope, frozenset({"store"}))
     assert_sees(actor, [study], [False])
     with pytest.raises(UnknownStudy):
-        study_for(actor, study.study_instance_uid)
+        permitted_study(actor, study.study_instance_uid)
 
 
 def test_an_assignment_for_another_purpose_sees_nothing(department):

@@ -7,7 +7,7 @@ from access.database import write_transaction
 from registry.fhir.dates import date_of, instant
 from registry.fhir.door import Asked, Found, ResourceDoor
 from registry.fhir.errors import Forbidden, UnknownResource
-from registry.fhir.identifiers import identifier_of
+from registry.fhir.identifiers import number_identifier
 from registry.fhir.parameters import Query
 from registry.fhir.patient_feed import take_patient
 from registry.fhir.pdqm import PARAMETERS, find_patients
@@ -66,7 +66,7 @@ def make_patient(patient: Patient) -> Resource:
     is_active = patient.merged_into_id is None
     resource: Resource = {"resourceType": "Patient", "id": str(patient.pk), "active": is_active}
     identifiers = [
-        identifier_of(row.issuer, row.value) | ({"use": "old"} if row.subsumed_at else {})
+        number_identifier(row.issuer, row.value) | ({"use": "old"} if row.subsumed_at else {})
         for row in sorted(patient.identifiers.all(), key=lambda row: (row.subsumed_at is not None, row.pk))
     ]
     name = _make_name(patient.patient_name)
