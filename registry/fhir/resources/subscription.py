@@ -19,7 +19,7 @@ from registry.fhir.errors import Forbidden, InvalidParameter, UnheldContent, Unk
 from registry.fhir.parameters import Criterion, Query, SearchParameter
 from registry.fhir.scan import key_of
 from registry.fhir.structure import Resource
-from registry.fhir.subscriptions.events import entries_of, may_be_told
+from registry.fhir.subscriptions.events import may_be_told
 from registry.fhir.subscriptions.form import make_notification, make_status, make_subscription
 from registry.fhir.subscriptions.order import Draft, read_draft
 from registry.fhir.subscriptions.topics import BY_URL, DSUBM, TOPICS, make_topic
@@ -159,7 +159,7 @@ def show_events(asked: Asked, key: str, pairs: Sequence[tuple[str, str]]) -> Res
     shown = [
         event
         for event in events.order_by("number")[:MOST_EVENTS]
-        if event.focus and may_be_told(row, entries_of(event.focus))
+        if event.focus and may_be_told(row, event.focus)
     ]
     return make_notification(row, "query-event", shown)
 

@@ -7,13 +7,14 @@ from access.actor import Actor
 from access.authentication import client_actor
 from access.database import run_write
 from registry import changes
-from registry.document_visibility import visible_documents, with_places
+from registry.document_visibility import visible_documents
 from registry.fhir.documents.code_systems import schemes_of
-from registry.fhir.documents.identifiers import id_of_uuid
+from registry.fhir.documents.list_rows import select_lists
 from registry.fhir.door import Asked
 from registry.fhir.errors import FhirError
 from registry.fhir.parameters import Criterion
 from registry.fhir.patients import find_patient_ids
+from registry.fhir.subscriptions.happened import KINDS, Event, entries_of, find_folder, read_events
 from registry.fhir.subscriptions.order import read_filter
 from registry.fhir.subscriptions.topics import BY_URL, CODE_FILTERS
 from registry.fhir.values import Token
@@ -21,7 +22,6 @@ from registry.models import (
     Change,
     ChangeCursor,
     DocumentCode,
-    DocumentEntry,
     FhirNotification,
     FhirSubscription,
 )
@@ -56,20 +56,15 @@ def subscriber_of(row: FhirSubscription) -> Actor | None:
     return client_actor(row.client, frozenset({"read"})) if row.client.active else None
 
 
-def may_be_told(row: FhirSubscription, entries: list[DocumentEntry]) -> bool:
-    """Tell whether the subscriber may see one of the documents now."""
+def may_be_told(row: FhirSubscription, focus: str) -> bool:
+    """Tell whether the subscriber may see something of what a notification is about, now."""
     actor = subscriber_of(row)
-    return actor is not None and bool(visible_documents(actor, entries))
-
-
-def entries_of(focus: str) -> list[DocumentEntry]:
-    """Return the documents behind what a notification is about."""
-    kind, _, key = focus.partition("/")
-    uuid = f"urn:uuid:{key}"
-    rows = with_places(DocumentEntry.objects.all())
-    if kind == "List":
-        return list(rows.filter(submission_set__entry_uuid=uuid))
-    return list(rows.filter(entry_uuid=uuid))
+    if actor is None:
+        return False
+    folder = find_folder(focus)
+    if folder is not None:
+        return bool(select_lists(actor, [folder]))
+    return bool(visible_documents(actor, entries_of(focus)))
 
 
 def _plan_chunk(cursor: int, read: list[Change]) -> int:
@@ -77,33 +72,27 @@ def _plan_chunk(cursor: int, read: list[Change]) -> int:
     moved = ChangeCursor.objects.filter(reader=READER, position=cursor).update(position=read[-1].position)
     if not moved:
         raise _OtherPlanner
-    registered = [change for change in read if change.kind == "document_registered"]
-    if not registered:
+    told = [change for change in read if change.kind in KINDS]
+    if not told:
         return 0
     shaken = {"notifications__number": 0, "notifications__sent_at__isnull": False}
     rows = FhirSubscription.objects.filter(status__in=TOLD, **shaken).select_related(
         "client__department__unit"
     )
     subscriptions = list(rows.order_by("pk"))
-    return sum(_plan(change, subscriptions) for change in registered) if subscriptions else 0
+    return sum(_plan(change, subscriptions) for change in told) if subscriptions else 0
 
 
 def _plan(change: Change, subscriptions: list[FhirSubscription]) -> int:
-    found = with_places(DocumentEntry.objects.filter(pk=change.detail.get("entry", 0)))
-    entry = found.select_related("study__custodian__unit", "department__unit", "submission_set").first()
-    if entry is None:  # removed since
-        return 0
-    return sum(_note(row, entry) for row in subscriptions if matches(row, entry))
+    return sum(
+        _note(row, event) for event in read_events(change) for row in subscriptions if matches(row, event)
+    )
 
 
-def _note(row: FhirSubscription, entry: DocumentEntry) -> bool:
-    if BY_URL[row.topic].resource == "List":
-        if entry.submission_set is None:
-            return False
-        focus = f"List/{id_of_uuid(entry.submission_set.entry_uuid)}"
-    else:
-        focus = f"DocumentReference/{id_of_uuid(entry.entry_uuid)}"
-    if row.notifications.filter(focus=focus).exists() or not may_be_told(row, [entry]):
+def _note(row: FhirSubscription, event: Event) -> bool:
+    # Of several documents of one submission the first tells of it; an update is told each time.
+    is_known = event.interaction == "create" and row.notifications.filter(focus=event.focus).exists()
+    if is_known or not may_be_told(row, event.focus):
         return False
     FhirSubscription.objects.filter(pk=row.pk).update(events=F("events") + 1)
     number = FhirSubscription.objects.values_list("events", flat=True).get(pk=row.pk)
@@ -112,39 +101,41 @@ def _note(row: FhirSubscription, entry: DocumentEntry) -> bool:
         subscription=row,
         number=number,
         kind="event-notification",
-        focus=focus,
+        focus=event.focus,
         made_at=now,
         not_before=now,
     )
     return True
 
 
-def matches(row: FhirSubscription, entry: DocumentEntry) -> bool:
-    """Tell whether a document is one that the filter means; a patient named by number is looked up anew."""
+def matches(row: FhirSubscription, event: Event) -> bool:
+    """Tell whether an event is one that the filter means; a patient named by number is looked up anew."""
+    topic = BY_URL[row.topic]
     actor = subscriber_of(row)
-    if actor is None:
+    if actor is None or event.about != topic.about or event.interaction not in topic.interactions:
         return False
     try:
-        query = read_filter(BY_URL[row.topic], row.criteria)
+        query = read_filter(topic, row.criteria)
     except FhirError:  # kept under other rules
         return False
     asked = Asked(actor, row.base)
     patients = find_patient_ids(asked, query.of("patient", "patient.identifier"))
-    if patients is not None and entry.patient_id not in patients:
+    if patients is not None and event.patient_id not in patients:
         return False
-    codes = list(DocumentCode.objects.filter(entry=entry)) if query.criteria else []
-    return all(_fits(criterion, entry, codes) for criterion in query.criteria)
+    codes = list(DocumentCode.objects.filter(entry=event.entry)) if query.criteria and event.entry else []
+    return all(_fits(criterion, event, codes) for criterion in query.criteria)
 
 
-def _fits(criterion: Criterion, entry: DocumentEntry, codes: list[DocumentCode]) -> bool:
+def _fits(criterion: Criterion, event: Event, codes: list[DocumentCode]) -> bool:
     tokens = [value for value in criterion.values if isinstance(value, Token)]
     words = {token.code for token in tokens}
     if criterion.name == "status":
-        return "current" in words
+        return event.status in words
     if criterion.name == "code":
-        return "submissionset" in words
+        return event.about in words
     if criterion.name == "sourceId":
-        kept = entry.submission_set.source_id if entry.submission_set else ""
+        held = event.entry.submission_set if event.entry else None
+        kept = held.source_id if held else ""
         return any((word or "").removeprefix("urn:oid:") == kept for word in words)
     if criterion.name in CODE_FILTERS:
         kind = CODE_FILTERS[criterion.name]

@@ -25,16 +25,11 @@ from registry.fhir.documents.rows import make_document_references
 from registry.fhir.formats import Format, write_resource
 from registry.fhir.structure import Resource
 from registry.fhir.subscriptions.channel import Message, post
-from registry.fhir.subscriptions.events import (
-    TOLD,
-    entries_of,
-    may_be_told,
-    plan_notifications,
-    subscriber_of,
-)
+from registry.fhir.subscriptions.events import TOLD, may_be_told, plan_notifications, subscriber_of
 from registry.fhir.subscriptions.form import make_notification
+from registry.fhir.subscriptions.happened import entries_of, subject_of
 from registry.fhir.subscriptions.topics import BY_URL
-from registry.models import FhirNotification, FhirSubscription, SubmissionSet
+from registry.models import FhirNotification, FhirSubscription, Folder, SubmissionSet
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +116,7 @@ def _claim_heartbeat(row: FhirSubscription) -> Parcel | None:
 
 def _as_permitted(row: FhirSubscription, event: FhirNotification) -> FhirNotification:
     """Take away what an event is about where the subscriber may not see it now."""
-    if not may_be_told(row, entries_of(event.focus)):
+    if not may_be_told(row, event.focus):
         event.focus = ""
     return event
 
@@ -134,7 +129,9 @@ def _whole(row: FhirSubscription, events: Sequence[FhirNotification]) -> list[Re
     focuses = [event.focus for event in events]
     if BY_URL[row.topic].resource == "List":
         uuids = [f"urn:uuid:{focus.partition('/')[2]}" for focus in focuses]
-        return make_lists(select_lists(actor, list(SubmissionSet.objects.filter(entry_uuid__in=uuids))))
+        sets = SubmissionSet.objects.filter(entry_uuid__in=uuids).order_by("pk")
+        folders = Folder.objects.filter(entry_uuid__in=uuids).order_by("pk")
+        return make_lists(select_lists(actor, [*sets, *folders]))
     entries = visible_documents(actor, [entry for focus in focuses for entry in entries_of(focus)])
     return make_document_references(row.base, actor, entries)
 
@@ -193,12 +190,14 @@ def _record(parcel: Parcel) -> None:
     if actor is None or parcel.kind == "handshake":
         return
     for event in parcel.events:
-        for entry in entries_of(event.focus)[:1] if event.focus else ():
+        subject = subject_of(event.focus) if event.focus else None
+        if subject is not None:
+            patient_id, study_instance_uid = subject
             audit.record(
                 actor,
                 "deliver",
                 door="fhir",
-                patient_id=entry.patient_id,
-                study_instance_uid=entry.study.study_instance_uid if entry.study else "",
+                patient_id=patient_id,
+                study_instance_uid=study_instance_uid,
                 detail={"subscription": parcel.row.pk, "event": event.number, "focus": event.focus},
             )

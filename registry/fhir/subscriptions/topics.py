@@ -4,6 +4,7 @@ Standard: IHE ITI DSUBm (ITI-114); Subscriptions R5 Backport
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from registry.fhir.parameters import SearchParameter
 from registry.fhir.patients import PATIENT_PARAMETERS
@@ -33,14 +34,28 @@ _OF_SUBMISSION = (
 )
 
 
+_OF_FOLDER = (
+    SearchParameter("code", "token", "folder"),
+    SearchParameter("status", "token", "current: what is registered is"),
+)
+About = Literal["document", "submissionset", "folder"]
+Interaction = Literal["create", "update"]
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: what resource is made, and by what it is filtered; `of_patient` wants a patient among the filters."""
+    """One topic: what is made or changed, and the filters it takes; `of_patient` wants a patient among them."""
 
     id: str
-    resource: str
+    about: About
     of_patient: bool
     filters: tuple[SearchParameter, ...]
+    interactions: tuple[Interaction, ...] = ("create",)
+
+    @property
+    def resource(self) -> str:
+        """The type of resource."""
+        return "DocumentReference" if self.about == "document" else "List"
 
     @property
     def url(self) -> str:
@@ -48,27 +63,46 @@ class Topic:
         return f"{DSUBM}/SubscriptionTopic/{self.id}"
 
 
-def _topic(name: str, resource: str, of_patient: bool, filters: tuple[SearchParameter, ...]) -> Topic:
-    kind = "PatientDependent" if of_patient else "MultiPatient"
-    patients = PATIENT_PARAMETERS if of_patient else ()
-    return Topic(f"DSUBm-SubscriptionTopic-{name}-{kind}", resource, of_patient, (*patients, *filters))
+def _topics(
+    name: str, about: About, filters: tuple[SearchParameter, ...], *interactions: Interaction
+) -> tuple[Topic, Topic]:
+    """Make the two topics of a kind, for one patient and for all; `name` has `{}` for which of them."""
+    head = "DSUBm-SubscriptionTopic-"
+    of_one = Topic(
+        head + name.format("PatientDependent"), about, True, (*PATIENT_PARAMETERS, *filters), interactions
+    )
+    return of_one, Topic(head + name.format("MultiPatient"), about, False, filters, interactions)
 
 
 TOPICS = (
-    _topic("DocumentReference", "DocumentReference", True, _OF_DOCUMENT),
-    _topic("DocumentReference", "DocumentReference", False, _OF_DOCUMENT),
-    _topic("SubmissionSet", "List", True, _OF_SUBMISSION),
-    _topic("SubmissionSet", "List", False, _OF_SUBMISSION),
+    *_topics("DocumentReference-{}", "document", _OF_DOCUMENT, "create"),
+    *_topics("SubmissionSet-{}", "submissionset", _OF_SUBMISSION, "create"),
+    *_topics("DocReference-{}-MinUpdate", "document", _OF_DOCUMENT, "create", "update"),
+    Topic(
+        "DSUBm-SubscriptionTopic-Basic-Folder-Subscription",
+        "folder",
+        True,
+        (*PATIENT_PARAMETERS, *_OF_FOLDER),
+        ("create", "update"),
+    ),
 )
+"""Minimum, then the options: changes of status of a document; a folder is made or gets documents."""
 BY_URL = {topic.url: topic for topic in TOPICS}
+
+
+_SENTENCES = {
+    "document": "it is created, or with the update option its status changes",
+    "submissionset": "it is created",
+    "folder": "it is created, or documents are put into it",
+}
 
 
 def make_topic(topic: Topic) -> Resource:
     """Make the Basic that R4 has instead of a SubscriptionTopic."""
     trigger = [
-        {"url": "description", "valueMarkdown": f"A {topic.resource} resource is created."},
+        {"url": "description", "valueMarkdown": f"A {topic.resource} resource: {_SENTENCES[topic.about]}."},
         {"url": "resource", "valueUri": f"http://hl7.org/fhir/StructureDefinition/{topic.resource}"},
-        {"url": "supportedInteraction", "valueCode": "create"},
+        *({"url": "supportedInteraction", "valueCode": each} for each in topic.interactions),
     ]
     filters = [
         {

@@ -423,7 +423,7 @@ def test_xml_to_the_receiver_and_at_the_door(ask, department, subscribe, hook):
 
 def test_the_topics_are_found(ask):
     found = ask("Basic?code=http://hl7.org/fhir/fhir-types|SubscriptionTopic").json()
-    assert found["total"] == 4
+    assert found["total"] == 7
     [topic] = ask(f"Basic?url={TOPIC}SubmissionSet-MultiPatient").json()["entry"]
     resource = topic["resource"]
     assert ask(f"Basic/{resource['id']}").json() == resource
@@ -451,6 +451,9 @@ def test_the_capability_statement_names_the_topics_the_operations_and_the_actors
         "DocumentReference-MultiPatient",
         "SubmissionSet-PatientDependent",
         "SubmissionSet-MultiPatient",
+        "DocReference-PatientDependent-MinUpdate",
+        "DocReference-MultiPatient-MinUpdate",
+        "Basic-Folder-Subscription",
     }
     assert {one["name"] for one in subscription["operation"]} == {"status", "events"}
     assert {"create", "update", "delete", "read", "search-type"} == {
