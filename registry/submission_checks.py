@@ -47,8 +47,9 @@ _REQUIRED = (
     "confidentiality_codes",
     "language_code",
     "source_patient_id",
+    "repository_unique_id",
 )
-_REQUIRED_OF_STABLE = ("creation_time", "hash", "size", "repository_unique_id")
+_REQUIRED_OF_STABLE = ("creation_time", "hash", "size")
 _NOT_OF_ON_DEMAND = ("hash", "size", "creation_time", "legal_authenticator")
 _ENTRY_FAULTS: dict[str, Fault] = {
     "unique_id": types.unique_id_fault,

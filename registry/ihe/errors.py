@@ -13,6 +13,7 @@ from registry.submission import RegistryError
 
 SUCCESS = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"
 FAILURE = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Failure"
+BUSY = RegistryError("XDSRegistryBusy", "the registry is busy; nothing of the request was kept, try again")
 SEVERITY = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:"
 
 

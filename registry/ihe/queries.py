@@ -5,6 +5,7 @@ Standard: IHE ITI TF-2 3.18.4.1.2.3.7
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.db.models import Q, QuerySet
 
@@ -17,6 +18,8 @@ from registry.models import Association, DocumentEntry, Folder, ReferenceId, Sub
 from registry.submission_checks import HAS_MEMBER
 
 ENTRY = "$XDSDocumentEntry"
+Keyed = TypeVar("Keyed", DocumentEntry, SubmissionSet, Folder)
+Authored = TypeVar("Authored", DocumentEntry, SubmissionSet)
 _ENTRY_KEYS = (f"{ENTRY}EntryUUID", f"{ENTRY}UniqueId")
 _FOLDER_KEYS = ("$XDSFolderEntryUUID", "$XDSFolderUniqueId")
 _SET_KEYS = ("$XDSSubmissionSetEntryUUID", "$XDSSubmissionSetUniqueId")
@@ -272,7 +275,7 @@ def _between(column: str, asked: Parameters, name: str) -> Q:
     return wanted
 
 
-def _by_author(rows: list, asked: Parameters, name: str) -> list:  # type: ignore[type-arg]
+def _by_author(rows: list[Authored], asked: Parameters, name: str) -> list[Authored]:
     patterns = [like_pattern(text) for text in asked.any_of(name)]
     if not patterns:
         return rows
@@ -281,7 +284,7 @@ def _by_author(rows: list, asked: Parameters, name: str) -> list:  # type: ignor
     ]
 
 
-def _keyed(rows, asked: Parameters, keys: tuple[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _keyed(rows: QuerySet[Keyed], asked: Parameters, keys: tuple[str, str]) -> QuerySet[Keyed]:
     name, values = asked.either(*keys)
     if name == keys[0]:
         return rows.filter(entry_uuid__in=_lower(values))

@@ -3,19 +3,23 @@
 Standard: IHE ITI TF-2 3.18
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 
+from django.conf import settings
+from django.db import OperationalError
 from lxml import etree
 
 from access import audit
 from access.actor import Actor
+from access.database import StatementTimeout, time_limit
 from registry.affinity import affinity
 from registry.document_drafts import draft_association, draft_entries, draft_folders, draft_sets
 from registry.ihe.ebrim_names import QUERY, RIM
 from registry.ihe.ebrim_writing import write_association, write_entry, write_folder, write_set
-from registry.ihe.errors import FAILURE, SUCCESS, add_errors
-from registry.ihe.queries import QUERIES, Found
-from registry.ihe.query_parameters import QueryRefused, read_parameters
+from registry.ihe.errors import BUSY, FAILURE, SUCCESS, add_errors
+from registry.ihe.queries import QUERIES, Answer, Found
+from registry.ihe.query_parameters import Parameters, QueryRefused, read_parameters
 from registry.ihe.xml import Element
 from registry.submission import RegistryError
 
@@ -25,6 +29,8 @@ ROOT = f"{{{QUERY}}}AdhocQueryRequest"
 DOOR = "iti-18"
 MAX_OBJECTS = 5000
 
+log = logging.getLogger(__name__)
+
 
 def handle(body: Element, actor: Actor) -> Element:
     """Take an AdhocQueryRequest and return the AdhocQueryResponse."""
@@ -33,12 +39,15 @@ def handle(body: Element, actor: Actor) -> Element:
         query, return_type = _read_request(body)
         answer = QUERIES[query.get("id", "").strip().lower().removeprefix("urn:uuid:")]
         name = answer.__name__
-        found = answer(actor, read_parameters(query))
+        found = _find(answer, actor, read_parameters(query))
         _check_result(found, return_type, is_find=name.startswith("find") or name == "get_all")
     except QueryRefused as refused:
         code = refused.error.code
         audit.record(actor, "search", outcome="refused", door=DOOR, detail={"query": name, "error": code})
         return _make_answer([], (refused.error,))
+    except OperationalError as error:
+        log.warning("%s is busy: %s", DOOR, type(error).__name__)
+        return _make_answer([], (BUSY,))
     _record(actor, name, found)
     return _make_answer(_write_refs(found) if return_type == "ObjectRef" else _write(found))
 
@@ -58,6 +67,16 @@ def _read_request(body: Element) -> tuple[Element, str]:
     if home and home != affinity().home_community_id:
         raise QueryRefused("XDSUnknownCommunity", f"the community {home[:80]!r} is not known")
     return query, return_type
+
+
+def _find(answer: Answer, actor: Actor, asked: Parameters) -> Found:
+    """Ask the database, and give up when it needs too long."""
+    try:
+        with time_limit(settings.SEARCH_TIMEOUT_S):
+            return answer(actor, asked)
+    except StatementTimeout as error:
+        text = f"the query took longer than {settings.SEARCH_TIMEOUT_S:g} s; narrow it"
+        raise QueryRefused("XDSRegistryOutOfResources", text) from error
 
 
 def _check_result(found: Found, return_type: str, *, is_find: bool) -> None:

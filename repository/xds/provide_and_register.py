@@ -3,10 +3,13 @@
 Standard: IHE ITI TF-2 3.41, IHE RAD TF-2 4.68
 """
 
+import logging
 from collections.abc import Callable
 
+from django.db import OperationalError
+
 from access import audit
-from registry.ihe.errors import FAILURE, SUCCESS
+from registry.ihe.errors import BUSY, FAILURE, SUCCESS
 from registry.ihe.faults import sender_fault
 from registry.ihe.mtom import Attachment
 from registry.ihe.views import Call
@@ -19,6 +22,8 @@ ACTION = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 ANSWER = f"{ACTION}Response"
 ROOT = f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest"
 DOOR = "iti-41"
+
+log = logging.getLogger(__name__)
 
 
 def provide_and_register(call: Call, read_submission: Callable[[Element], Submission]) -> Element:
@@ -33,6 +38,9 @@ def provide_and_register(call: Call, read_submission: Callable[[Element], Submis
         codes = sorted({error.code for error in refused.errors})
         audit.record(call.actor, "store", outcome="refused", door=DOOR, detail={"errors": codes})
         return make_registry_response(FAILURE, refused.errors)
+    except OperationalError as error:
+        log.warning("%s is busy: %s", DOOR, type(error).__name__)
+        return make_registry_response(FAILURE, (BUSY,))
     return make_registry_response(SUCCESS, registered.warnings)
 
 

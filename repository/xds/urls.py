@@ -1,10 +1,9 @@
-"""The addresses of the registry, the repository and the imaging source."""
+"""The addresses of the repository and the imaging source."""
 
 from collections.abc import Iterable
 
 from django.urls import path
 
-from registry.ihe.doors import registry_view
 from registry.ihe.ebrim import read_submission
 from registry.ihe.mtom import Attachment, Buffer
 from registry.ihe.views import Attachments, Call, Edge, Operation, package, soap_view
@@ -49,4 +48,4 @@ RETRIEVE_IMAGING = Operation(
 repository = soap_view([PROVIDE_AND_REGISTER, RETRIEVE_DOCUMENTS], STORING)
 imaging = soap_view([RETRIEVE_IMAGING], READING)
 
-urlpatterns = [path("registry", registry_view), path("repository", repository), path("imaging", imaging)]
+urlpatterns = [path("repository", repository), path("imaging", imaging)]

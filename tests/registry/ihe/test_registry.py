@@ -70,6 +70,7 @@ def test_a_registration_succeeds_and_is_recorded(actor) -> None:
     entry = DocumentEntry.objects.get()
     assert entry.department_id == actor.scope.department_id
     event = AuditEvent.objects.get(door="iti-42")
+    assert event.action == "register_documents"
     assert event.patient_id == entry.patient_id
 
 
@@ -78,7 +79,8 @@ def test_every_error_is_told_and_the_refusal_recorded(actor) -> None:
     assert answer.get("status").endswith(":Failure")
     assert errors_of(answer) == ["XDSRegistryMetadataError"] * 2
     check_schema(answer, "rs.xsd")
-    assert AuditEvent.objects.get(door="iti-42").outcome == "refused"
+    event = AuditEvent.objects.get(door="iti-42")
+    assert (event.action, event.outcome) == ("register_documents", "refused")
     assert not DocumentEntry.objects.exists()
 
 
@@ -102,3 +104,17 @@ def test_classifications_beside_the_objects_are_read_too() -> None:
     for each in request.findall(f".//{{{RIM}}}Classification"):
         listed.append(each)
     assert replace(read_submission(request)) == submission
+
+
+def test_a_document_of_another_care_provider_cannot_be_replaced(actor) -> None:
+    handle(write_request(make_submission(make_entry())), actor)
+    old = DocumentEntry.objects.get()
+    replacing = write_request(
+        make_submission(make_entry(), links=(link("RPLC", "Document01", old.entry_uuid),))
+    )
+    stranger = make_actor(make_department())
+    assert errors_of(handle(replacing, stranger)) == ["UnresolvedReferenceException"]
+    assert DocumentEntry.objects.get().status == "approved"
+    assert errors_of(handle(replacing, actor)) == []
+    old.refresh_from_db()
+    assert old.status == "deprecated"

@@ -1,15 +1,17 @@
 """ITI-18: each query finds what it should, shows what may be seen, and says what is wrong with it."""
 
 import pytest
+from django.utils import timezone
 
 from access.database import run_write
 from access.models import AuditEvent
 from registry.documents import register
+from registry.ihe import stored_query
 from registry.ihe.ebrim_names import ASSOCIATION_TYPES, OBJECT_TYPES, RIM, RS, STATUSES
 from registry.ihe.queries import QUERIES
 from registry.ihe.query_parameters import QueryRefused, like_pattern, read_values
 from registry.ihe.stored_query import handle
-from registry.models import PatientIdentifier
+from registry.models import DocumentEntry, Patient, PatientIdentifier
 from registry.submission import Author, Code, Origin
 from tests.registry.factories import make_actor, make_department, make_region_actor
 from tests.support.ebrim import check_schema, write_query
@@ -208,6 +210,53 @@ def test_what_is_wrong_with_a_query_is_told(room) -> None:
     ]
     unknown = handle(write_query("00000000-0000-4000-8000-000000000000", []), room.actor)
     assert errors_of(unknown) == ["XDSUnknownStoredQuery"]
+
+
+def test_unknown_parameters_are_ignored(room) -> None:
+    found = room.take(make_submission(make_entry()))["Document01"]
+    more = ((f"{ENTRY}Nothing", ["('x')"]), ("$XDSFolderStatus", [f"('{DEPRECATED}')"]))
+    assert ids_of(room.ask("find_documents", PATIENT, STATUS, *more)) == {found}
+
+
+def test_more_than_the_limit_is_given_as_references_only(room, monkeypatch) -> None:
+    monkeypatch.setattr(stored_query, "MAX_OBJECTS", 2)
+    held = room.take(make_submission(make_entry("A"), make_entry("B")))
+    assert ids_of(room.ask("find_documents", PATIENT, STATUS)) == {held["A"], held["B"]}
+    third = room.take(make_submission(make_entry()))["Document01"]
+    assert errors_of(room.ask("find_documents", PATIENT, STATUS)) == ["XDSTooManyResults"]
+    references = room.ask("find_documents", PATIENT, STATUS, return_type="ObjectRef")
+    assert ids_of(references, "ObjectRef") == {held["A"], held["B"], third}
+    event = AuditEvent.objects.filter(door="iti-18", outcome="refused").get()
+    assert event.detail == {"query": "find_documents", "error": "XDSTooManyResults"}
+
+
+def test_a_query_that_takes_too_long_is_given_up(room, settings) -> None:
+    now, patient = timezone.now(), Patient.objects.get()
+    ids = [f"urn:uuid:00000000-0000-4000-8000-{number:012}" for number in range(3000)]
+    common = {"patient": patient, "department": room.department, "mime_type": "text/plain"}
+    DocumentEntry.objects.bulk_create(
+        DocumentEntry(
+            entry_uuid=each, logical_uuid=each, unique_id=each, registered_at=now, updated_at=now, **common
+        )
+        for each in ids
+    )
+    settings.SEARCH_TIMEOUT_S = 0.0001
+    like = (f"{ENTRY}ClassCode", ["('X^^1.2.3')"])
+    assert errors_of(room.ask("find_documents", PATIENT, STATUS, like)) == ["XDSRegistryOutOfResources"]
+    settings.SEARCH_TIMEOUT_S = 10
+    assert ids_of(room.ask("find_documents", PATIENT, STATUS, like)) == set()
+
+
+def test_on_demand_entries_are_found_when_they_are_asked_for(room) -> None:
+    made = {"object_type": "on_demand", "creation_time": "", "hash": "", "size": None}
+    found = room.take(make_submission(make_entry(**made)))["Document01"]
+    room.take(make_submission(make_entry()))
+    kinds = (f"{ENTRY}Type", [f"('{OBJECT_TYPES['on_demand']}')"])
+    late = (f"{ENTRY}CreationTimeFrom", ["20400101"])
+    answer = room.ask("find_documents", PATIENT, STATUS, kinds, late)
+    assert ids_of(answer) == {found}
+    [entry] = answer.iter(f"{{{RIM}}}ExtrinsicObject")
+    assert entry.get("objectType") == OBJECT_TYPES["on_demand"]
 
 
 def test_an_unknown_or_subsumed_patient_has_nothing(room) -> None:

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from access.models import AuditEvent
+from registry.ihe.ebrim_names import OBJECT_TYPES, RS
 from registry.models import DocumentEntry
 from repository.models import StoredDocument
 from tests.registry.factories import make_uid
@@ -71,6 +72,19 @@ def test_a_request_that_is_cut_leaves_nothing(vendor, send, objects_root):
     reply = send(vendor, "/ihe/repository", body[:-1000], kind)
     assert (reply.status, reply.fault, reply.relates_to) == (400, "Sender", "urn:uuid:1")
     assert files(objects_root) == []
+
+
+def test_an_on_demand_entry_brings_no_document(vendor, send, objects_root):
+    stable, on_demand = OBJECT_TYPES["stable"], OBJECT_TYPES["on_demand"]
+    request = metadata(("Document01", make_uid())).replace(stable, on_demand)
+    message = provide(request, {"Document01": include("d1")})
+    reply = send(vendor, "/ihe/repository", *make_package(message, {"d1": PDF}))
+    assert outcome_of_root(reply) == "Failure"
+    assert {each.get("errorCode") for each in reply.body.iter(f"{{{RS}}}RegistryError")} == {
+        "XDSRegistryMetadataError"
+    }
+    assert files(objects_root) == []
+    assert not DocumentEntry.objects.exists()
 
 
 def test_metadata_alone_goes_to_the_registry(vendor, send):
