@@ -27,7 +27,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 
 from deploy.duties import ALL_DUTIES, DUTIES, packs_source, run_duty  # noqa: E402
-from registry.subscriptions import PRIORITIES  # noqa: E402
+from registry.wishes.priorities import PRIORITIES  # noqa: E402
 from repository.delivery.duties import send_ready  # noqa: E402
 
 # kombu 5.7.0 ends a worker whose Redis goes away while it holds a message that is not acknowledged: it wants to put it

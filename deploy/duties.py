@@ -20,7 +20,7 @@ from registry.notices import mail_notices
 from registry.patient_labels import find_patient_labels
 from registry.review.samples import draw_due_reviews
 from registry.shares import forget_expired_homes
-from registry.subscriptions import PRIORITIES
+from registry.wishes.priorities import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery

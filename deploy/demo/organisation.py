@@ -23,14 +23,14 @@ class Reader:
 
     hospital: str
     department: str
-    modalities: tuple[str, ...]
+    filter: dict[str, list[str]]
     priority: str
 
 
 READERS = (
-    Reader("ASU", "Ortopedkliniken", ("CR", "DX"), "normal"),
-    Reader("OML", "Hjärtkliniken", ("US",), "urgent"),
-    Reader("SDS", "Neurologkliniken", ("MR",), "normal"),
+    Reader("ASU", "Ortopedkliniken", {"modality_family": ["XR"]}, "normal"),
+    Reader("OML", "Hjärtkliniken", {"modality_family": ["US"]}, "urgent"),
+    Reader("SDS", "Neurologkliniken", {"modality_family": ["MR"]}, "normal"),
 )
 
 
@@ -142,6 +142,6 @@ def _create_subscription(hospital: Hospital, reader: Reader) -> None:
     Subscription.objects.create(
         department=department,
         destination=destination,
-        modalities=list(reader.modalities),
+        filter=reader.filter,
         priority=reader.priority,
     )

@@ -106,7 +106,6 @@ class Subscription(models.Model):
     department = models.ForeignKey(Department, models.CASCADE, related_name="+")
     destination = models.ForeignKey(Destination, models.CASCADE, related_name="subscriptions")
     name = models.CharField(max_length=100, blank=True)
-    modalities = models.JSONField(default=list)
     filter = models.JSONField(default=dict, blank=True)
     wants = models.JSONField(default=list, blank=True, help_text="Empty: images, sr and key_images")
     from_state = models.CharField(max_length=12, default="complete")
@@ -121,4 +120,4 @@ class Subscription(models.Model):
     changed_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
-        return self.name or f"{'/'.join(self.modalities) or 'all'} to {self.destination}"
+        return self.name or f"subscription {self.pk} to {self.destination}"

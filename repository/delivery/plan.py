@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef
 from access.database import database_now, run_write
 from registry import changes
 from registry.models import Change, ChangeCursor, Instance, Study, Subscription
-from registry.subscriptions import Wish, find_wishes
+from registry.wishes.find import Wish, find_wishes
 from repository.delivery.allowed import OF_IMAGES
 from repository.delivery.plan_messages import plan_messages
 from repository.delivery.plan_priors import plan_priors, plan_priors_of_order

@@ -6,7 +6,7 @@ from access.actor import Actor, Scope
 from access.database import database_now
 from registry.models import Destination, SendRequest, Study
 from registry.send_now import requests_that_follow, share_what_follows
-from registry.subscriptions import rank_priority
+from registry.wishes.priorities import rank_priority
 from registry.worklist import put_on_worklist
 from repository.delivery.plan_priors import plan_priors
 from repository.delivery.planned import UNBEGUN, Planned, find_missing, next_generation, write_delivery

@@ -9,8 +9,8 @@ from django.db.models import Max
 from access.database import database_now
 from registry.models import Destination, SendRequest, Study
 from registry.shares import share_by_delivery
-from registry.subscriptions import rank_priority
 from registry.visibility import instances_of
+from registry.wishes.priorities import rank_priority
 from repository.delivery.decide import find_obstacle
 from repository.delivery.kinds import TELLING, kind_of
 from repository.models import Delivery, DeliveryItem

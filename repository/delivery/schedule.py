@@ -11,7 +11,7 @@ from django.db.models import F, Min, Q, QuerySet
 
 from access.database import database_now, run_write
 from registry.models import Destination
-from registry.subscriptions import PRIORITIES, rank_priority
+from registry.wishes.priorities import PRIORITIES, rank_priority
 from repository.delivery.limits import opening_of, slots_at
 from repository.delivery.order_of_subject import is_next_of_subject
 from repository.delivery.turns import choose_next, take_turn

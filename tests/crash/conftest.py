@@ -40,7 +40,9 @@ def region(db, sink: Sink) -> Region:
     provider = CareProvider.objects.create(hsa_id="SE-P", name="Region")
     hospital, ward = make_department(provider), make_department(provider)
     destination = Destination.objects.create(department=ward, name="PACS", url=sink.url_of("ward"))
-    subscription = Subscription.objects.create(department=ward, destination=destination, modalities=["CT"])
+    subscription = Subscription.objects.create(
+        department=ward, destination=destination, filter={"modality": ["CT"]}
+    )
     return Region(hospital, ward, destination, subscription)
 
 

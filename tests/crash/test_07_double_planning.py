@@ -39,7 +39,7 @@ def test_two_planners_and_more_plan_once(region, make_quiet, system: Ward) -> No
 
 def test_a_feed_that_says_it_a_hundred_times_plans_once(region, make_quiet, sink: Sink) -> None:
     other = Destination.objects.create(department=region.ward, name="archive", url=sink.url_of("archive"))
-    Subscription.objects.create(department=region.ward, destination=other, modalities=["CT"])
+    Subscription.objects.create(department=region.ward, destination=other, filter={"modality": ["CT"]})
     study = make_quiet(instances=2)
 
     def repeat() -> None:

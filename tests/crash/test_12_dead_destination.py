@@ -62,7 +62,9 @@ def compare(region, make_quiet, system: Ward, backlog: int, healthy: int) -> tup
     dead = Destination.objects.create(
         department=region.ward, name="dead", url=f"http://127.0.0.1:{find_free_port()}/studies"
     )
-    subscription = Subscription.objects.create(department=region.ward, destination=dead, modalities=["XX"])
+    subscription = Subscription.objects.create(
+        department=region.ward, destination=dead, filter={"modality": ["XX"]}
+    )
     before, alone = send_healthy(make_quiet, healthy)
     queue_up(before[0], dead, subscription, backlog)
     while Destination.objects.get(pk=dead.pk).breaker == "closed":

@@ -26,7 +26,7 @@ def test_edits_in_the_middle_of_planning(region, make_quiet, system: Ward) -> No
         try:
             for number in range(200):
                 modalities = ["CT"] if number % 2 else ["MR"]
-                Subscription.objects.update(modalities=modalities)
+                Subscription.objects.update(filter={"modality": modalities})
                 if planned.is_set():
                     break
         finally:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pytest
 from django.db import DatabaseError
+from kombu.transport.redis import QoS
 
 from deploy import duties
 from deploy.celery import app
 from deploy.duties import ALL_DUTIES, Duty, run_duty, run_forever
-from registry.subscriptions import PRIORITIES
+from registry.wishes.priorities import PRIORITIES
 
 
 @pytest.mark.django_db
@@ -35,10 +36,18 @@ def test_beat_knows_every_duty_and_wakes_every_priority():
     assert all(entry["options"]["expires"] >= entry["schedule"] for entry in schedule.values())
 
 
-def test_celery_keeps_a_message_until_its_work_is_done_and_nothing_more():
-    assert app.conf.task_acks_late
+def test_celery_keeps_no_message_that_a_lost_redis_would_make_it_put_back():
+    assert not app.conf.task_acks_late
+    assert not QoS.restore_at_shutdown
     assert app.conf.worker_prefetch_multiplier == 1
     assert app.conf.task_ignore_result
+
+
+def test_planning_and_sweeping_stand_behind_no_slow_duty():
+    schedule = app.conf.beat_schedule
+    assert schedule["plan_deliveries"]["options"]["queue"] == "duties"
+    assert schedule["sweep_leases"]["options"]["queue"] == "duties"
+    assert schedule["publish_studies"]["options"]["queue"] == "slow"
 
 
 @pytest.mark.django_db(transaction=True)

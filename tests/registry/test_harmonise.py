@@ -14,7 +14,6 @@ from registry.harmonise.decide import Meaning, StudyFacts, Tables, Word, harmoni
 from registry.harmonise.tables import tables_of
 from registry.harmonise.vocabulary import BODY_PARTS, PART_REGIONS, REGION_NAMES
 from registry.harmonise.words import find_laterality, find_parts, fold_word
-from registry.subscriptions import matches_codes
 
 old_codes = mapping["SRT"]
 TABLES = tables_of(read_affinity(SHIPPED, SHIPPED), ())
@@ -156,13 +155,6 @@ def test_folding_is_stable(text):
     assert fold_word(fold_word(text)) == fold_word(text)
     assert len(fold_word(text)) <= 400
 
-
-def test_subscriptions_can_ask_for_regions_and_procedures():
-    values = harmonise(StudyFacts(modalities=("CT",), description="DT thorax"), TABLES)
-    assert matches_codes(values)
-    assert matches_codes(values, regions=["67734004"], procedures=["CT-CHEST"])
-    assert not matches_codes(values, regions=["774007"])
-    assert not matches_codes(values, procedures=["CT-HEAD"])
 
 
 @pytest.mark.parametrize(

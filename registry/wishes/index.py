@@ -1,0 +1,130 @@
+"""All active subscriptions, read once for many studies, and found by what their filters cannot do without."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from registry.models import Subscription
+from registry.wishes.facts import StudyFacts
+from registry.wishes.filter import Filter, Group, Node, Owner, UnknownFilter, ValueTest, read_filter
+from registry.wishes.matching import matches
+
+Key = tuple[str, str]
+INDEXED = ("modality_family", "modality", "body_region", "source", "procedure", "ordering_unit")
+"""Tests by which a subscription can be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A subscription that has been read."""
+
+    subscription: Subscription
+    filter: Filter
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionIndex:
+    """Active subscriptions by the keys of which a study needs one; those that need none are asked every time."""
+
+    by_key: dict[Key, list[Rule]]
+    unkeyed: list[Rule]
+    unreadable: tuple[tuple[int, str], ...] = ()
+
+    def find_candidates(self, facts: StudyFacts) -> list[Rule]:
+        """Return the subscriptions that may match, each once, in the order of their keys."""
+        found = {rule.subscription.pk: rule for rule in self.unkeyed}
+        for key in keys_of_study(facts):
+            found.update((rule.subscription.pk, rule) for rule in self.by_key.get(key, ()))
+        return [found[pk] for pk in sorted(found)]
+
+    def find(self, facts: StudyFacts) -> list[Rule]:
+        """Return the subscriptions that match a study, in the order of their keys.
+
+        A department that stored the study has it only where its filter says so, also when another owns the rule.
+        """
+        return [rule for rule in self.find_candidates(facts) if is_wanted(rule, facts)]
+
+
+def is_wanted(rule: Rule, facts: StudyFacts) -> bool:
+    """Tell whether a subscription matches a study, and its destination is not the department that stored it."""
+    at_home = rule.subscription.destination.department_id == facts.custodian_id
+    if at_home and facts.custodian_id is not None and rule.filter.not_from_self:
+        return False
+    return matches(rule.filter, facts, rule.owner)
+
+
+def read_index() -> SubscriptionIndex:
+    """Read all active subscriptions to active destinations in one query.
+
+    One whose filter cannot be read matches nothing and is named in `unreadable`.
+    """
+    rows = Subscription.objects.filter(active=True, destination__active=True)
+    return make_index(rows.select_related("destination__department__unit", "department").order_by("pk"))
+
+
+def make_index(subscriptions: Iterable[Subscription]) -> SubscriptionIndex:
+    """Arrange subscriptions by the rarest keys that their filters need."""
+    index = SubscriptionIndex({}, [])
+    unreadable = []
+    for subscription in subscriptions:
+        try:
+            rule = read_rule(subscription)
+        except UnknownFilter as error:
+            unreadable.append((subscription.pk, str(error)))
+            continue
+        keys = needed_keys(rule.filter.node)
+        if keys is None:
+            index.unkeyed.append(rule)
+        for key in keys or ():
+            index.by_key.setdefault(key, []).append(rule)
+    return SubscriptionIndex(index.by_key, index.unkeyed, tuple(unreadable))
+
+
+def read_rule(subscription: Subscription) -> Rule:
+    """Read the filter of a subscription.
+
+    Raises
+    ------
+    UnknownFilter
+    """
+    department = subscription.department
+    return Rule(subscription, read_filter(subscription.filter), Owner(department.pk, department.unit_id))
+
+
+def needed_keys(node: Node | None) -> frozenset[Key] | None:
+    """Return keys of which a study must have one to match; None where it may match without any."""
+    if isinstance(node, ValueTest) and node.kind in INDEXED:
+        return frozenset((node.kind, value) for value in node.values)
+    if not isinstance(node, Group):
+        return None
+    below = [needed_keys(each) for each in node.nodes]
+    if node.of == "all":
+        return min((keys for keys in below if keys is not None), key=_cost, default=None)
+    known = [keys for keys in below if keys is not None]
+    return frozenset().union(*known) if len(known) == len(below) else None
+
+
+def keys_of_study(facts: StudyFacts) -> list[Key]:
+    """Return the keys that a study has."""
+    values = {
+        "modality_family": (facts.modality_family,),
+        "modality": facts.modalities,
+        "body_region": facts.body_regions,
+        "source": facts.source,
+        "procedure": (facts.procedure_code,),
+        "ordering_unit": facts.ordering,
+    }
+    return [(kind, value) for kind in INDEXED for value in values[kind]]
+
+
+def _cost(keys: frozenset[Key]) -> tuple[int, int]:
+    """Return how many studies keys are likely to find: a procedure or an ordering unit is rarer than a family."""
+    rarity = {
+        "procedure": 0,
+        "ordering_unit": 1,
+        "source": 2,
+        "body_region": 3,
+        "modality": 4,
+        "modality_family": 4,
+    }
+    return max((rarity[kind] for kind, _ in keys), default=0), len(keys)
