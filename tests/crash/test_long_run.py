@@ -24,6 +24,7 @@ STUDIES = 404
 URGENT_EVERY = 50
 KILLS = 40
 PATIENCE_S = 900.0
+PROGRESS, PROGRESS_PATIENCE_S = 30, 20.0
 FORBIDDEN_EVERY = 40
 """Every fortieth study is not one that anybody subscribes to: it must not leave."""
 
@@ -61,21 +62,30 @@ class Accidents:
             32: self.take_postgres_away,
         }
         for number in range(KILLS):
-            time.sleep(self.generator.uniform(0.5, 3.0))
+            self.wait_for_progress()
+            time.sleep(self.generator.uniform(0.0, 1.0))
             if number in others:
                 others[number]()
+                self.wait_for_progress()
             self.kill()
+
+    def wait_for_progress(self) -> None:
+        """Return when some more has arrived: who is killed is in the middle of its work."""
+        wards = self.installation.wards
+        before, deadline = sum(len(ward.files) for ward in wards), time.monotonic() + PROGRESS_PATIENCE_S
+        while sum(len(ward.files) for ward in wards) < before + PROGRESS and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """Kill one child, or a whole worker, which is started again."""
         fleet = self.installation.fleet
-        name = self.generator.choice(["duties", "urgent", "sending", "sending", "sending"])
-        if self.generator.random() < 0.75 and fleet.kill_a_child(self.generator, name):
-            self.done.append("child")
+        name = self.generator.choice(["duties", "slow", "urgent", *["sending"] * 7])
+        if self.generator.random() < 0.8 and fleet.kill_a_child(self.generator, name):
+            self.done.append(f"child of {name}")
             return
         fleet.kill(name)
         fleet.start(name)
-        self.done.append("worker")
+        self.done.append(f"worker {name}")
 
     def flush(self) -> None:
         """Empty Redis."""
