@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from access.secrets import UnreadableSecret, unseal
 from registry.models import Destination
-from repository.delivery import c_store, folder, mllp, stow_rs, worklist
+from repository.delivery import c_store, fhir_notify, folder, mllp, stow_rs, worklist
 from repository.delivery.address import (
     ForbiddenAddress,
     UnknownHost,
     resolve_address,
     resolve_dicom_address,
     resolve_mllp_address,
+    resolve_notification_address,
 )
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import Receiver
@@ -41,6 +42,9 @@ def connect(destination: Destination) -> Receiver:
         if scheme == "worklist":
             return worklist.connect(destination)
         token = unseal(destination.token_sealed)
+        if scheme in ("fhir+https", "fhir+http"):
+            address = resolve_notification_address(destination.url)
+            return fhir_notify.connect(address, token, make_context(destination))
         return stow_rs.connect(resolve_address(destination.url), token, make_context(destination))
     except (ForbiddenAddress, UnreadableSecret, ssl.SSLError) as error:
         raise FailedRequest(Failure("destination", "destination_fault", str(error))) from error

@@ -55,7 +55,7 @@ class _UnreadableSource(Exception):
 
 def connect(address: Address, token: str, context: ssl.SSLContext | None = None) -> Receiver:
     """Prepare to speak to a checked address; nothing is sent yet. `context` is for https."""
-    connection = _connect(address, token, context)
+    connection = open_connection(address, token, context)
     return Receiver(
         store=partial(store, connection),
         probe=partial(probe, connection),
@@ -65,7 +65,8 @@ def connect(address: Address, token: str, context: ssl.SSLContext | None = None)
     )
 
 
-def _connect(address: Address, token: str, context: ssl.SSLContext | None) -> Connection:
+def open_connection(address: Address, token: str, context: ssl.SSLContext | None) -> Connection:
+    """Prepare a connection to a checked address; nothing is sent yet."""
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S)
     if address.scheme == "https":
         pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(
@@ -139,7 +140,7 @@ def probe(connection: Connection) -> None:
             retries=False,
         )
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise FailedRequest(_explain_connection(error)) from error
+        raise FailedRequest(explain_connection(error)) from error
     response.close()
     # A receiver that only stores answers a search with 404 or 405; that is an answer.
     if response.status >= 500 or response.status in (401, 403, 407, 408, 429):
@@ -168,7 +169,7 @@ def _ask(connection: Connection, method: str, path: str, body: bytes | None) -> 
             method, base + path, headers=headers, body=body, redirect=False, retries=False
         )
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise FailedRequest(_explain_connection(error)) from error
+        raise FailedRequest(explain_connection(error)) from error
 
 
 def _headers(connection: Connection) -> dict[str, str]:
@@ -216,15 +217,16 @@ def _request(
             redirect=False,
             retries=False,
         )
-        content = _read_content(response)
+        content = read_content(response)
     except _UnreadableSource as error:
         raise FailedRequest(Failure("source", "source_unreadable", str(error))) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise FailedRequest(_explain_connection(error)) from error
+        raise FailedRequest(explain_connection(error)) from error
     return _judge(response, content)
 
 
-def _read_content(response: urllib3.BaseHTTPResponse) -> bytes:
+def read_content(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Read an answer of bounded length in bounded time."""
     try:
         content = _read_limited(response)
     except BaseException:
@@ -255,10 +257,11 @@ def _judge(response: urllib3.BaseHTTPResponse, content: bytes) -> StoreAnswer:
             if status not in (400, 409):
                 text = f"answered {status}, but {error}"
                 raise FailedRequest(Failure("retry_once", "answer_unreadable", text, status)) from error
-    raise FailedRequest(_explain_status(response, content))
+    raise FailedRequest(explain_status(response, content))
 
 
-def _explain_status(response: urllib3.BaseHTTPResponse, content: bytes) -> Failure:
+def explain_status(response: urllib3.BaseHTTPResponse, content: bytes) -> Failure:
+    """Return what the status of an answer means that is no success."""
     status = response.status
     said = content[:200].decode("ascii", "replace").strip()
     text = f"{status} {response.reason or ''}: {said}" if said else f"{status} {response.reason or ''}"
@@ -277,7 +280,8 @@ def _explain_status(response: urllib3.BaseHTTPResponse, content: bytes) -> Failu
     return Failure("refused", "request_refused", text, status)
 
 
-def _explain_connection(error: Exception) -> Failure:
+def explain_connection(error: Exception) -> Failure:
+    """Return what it means that there was no answer."""
     if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():
         return Failure("destination", "destination_fault", f"the certificate is not accepted: {error}")
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):

@@ -7,6 +7,7 @@ from registry.models import Order, ReportVersion
 from registry.reports import ADDENDUM
 from repository.delivery.connect import connect
 from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.fhir_messages import write_report_message, write_request_message
 from repository.delivery.kinds import TELLING, kind_of
 from repository.delivery.messages import Message
 from repository.delivery.order_messages import write_order
@@ -91,14 +92,19 @@ def _write_report(delivery: Delivery) -> Message:
     version = _find_version(delivery)
     if version is None:
         raise UnknownSubject(f"the report version of delivery {delivery.pk} is gone")
-    return write_report(version, delivery.study, delivery.destination, delivery.planned_at, _key(delivery))
+    write = write_report_message if kind_of(delivery.destination.url) == "fhir" else write_report
+    return write(version, delivery.study, delivery.destination, delivery.planned_at, _key(delivery))
 
 
 def _write_request(delivery: Delivery) -> Message:
-    orders = Order.objects.select_related("ordering_department__unit")
+    orders = Order.objects.select_related("ordering_department__unit", "performing_department__unit")
     order = orders.filter(pk=delivery.because["order"]).first()
     if order is None:
         raise UnknownSubject(f"the order of delivery {delivery.pk} is gone")
+    if kind_of(delivery.destination.url) == "fhir":
+        return write_request_message(
+            order, delivery.study, delivery.destination, delivery.planned_at, _key(delivery)
+        )
     earlier = Delivery.objects.filter(
         destination=delivery.destination_id,
         kind=delivery.kind,
