@@ -88,6 +88,18 @@ def link_study(study: Study) -> None:
         _add_report(report, study)
 
 
+def relink(about: Order | Report) -> None:
+    """Take back an order's or a report's links to what is another person's now, and link what is this one's."""
+    other = about.orders if isinstance(about, Report) else about.reports
+    other.remove(*other.exclude(patient=about.patient_id))
+    for study in about.studies.exclude(person=about.patient_id):
+        _part(study)
+    if isinstance(about, Order):
+        link_order(about)
+    else:
+        link_report(about)
+
+
 def link_changes() -> int:
     """Link what the change feed brought since last time; a duty. Returns how many changes were read."""
     ChangeCursor.objects.get_or_create(reader=READER)

@@ -22,7 +22,8 @@ from registry.hl7v2.visits import cancel_visit, take_visit
 from registry.identity import PatientNumber, find_patient
 from registry.merges import ImpossibleMerge, MergeStands, link, merge, unlink
 from registry.models import Encounter, PatientMerge
-from registry.relations import end_relation_of_encounter, relate_from_encounter
+from registry.moved_visits import move_visit
+from registry.relations import relate_from_encounter
 
 
 def take_patient(incoming: Incoming) -> Prepared:
@@ -159,10 +160,7 @@ def take_moved_visit(incoming: Incoming) -> Prepared:
                 raise RefusedMessage(
                     UNKNOWN_KEY, "there is no such visit", source.at(5 if source is mrg else 19)
                 )
-            end_relation_of_encounter(row)
-            row.patient = patient
-            row.save(update_fields=["patient"])
-            relate_from_encounter(row, row.ended_at)
+            move_visit(row, patient)
             audit.record(
                 incoming.sender.actor,
                 "patient_feed",

@@ -8,7 +8,16 @@ from django.utils import timezone
 
 from registry import changes
 from registry.linking import link_changes
-from registry.models import CareRelation, Change, Hl7Source, Order, Patient, PatientIdentifier
+from registry.models import (
+    CareRelation,
+    Change,
+    Encounter,
+    Hl7Source,
+    Order,
+    Patient,
+    PatientIdentifier,
+    Report,
+)
 from tests.registry.factories import make_department, make_study, make_uid
 from tests.support.hl7v2 import (
     ACCESSION_OID,
@@ -251,3 +260,36 @@ def test_refuses_the_order_of_another_patient(source) -> None:
     answer = send(omi("XO").replace(PNR, "195001011234"))
     assert code_of(answer) == "AE"
     assert Hl7Source.objects.count() == 1
+
+
+def test_a_moved_visit_takes_its_orders_and_their_reports_along(source, person) -> None:
+    """Nothing stays linked across two persons, and what the right one has is linked instead."""
+    visit = "PV1|1|I|||||||||||||||||V7^^^&1.2.752.99.9&ISO"
+    wrong, right = (
+        make_study(source.department, accession_number="A1", accession_issuer=ACCESSION_OID) for _ in range(2)
+    )
+    other = Patient.objects.create(patient_name="Ek^Bo")
+    PatientIdentifier.objects.create(patient=other, value="TWO", issuer="1.2.752.97.1")
+    for study, owner in ((wrong, person), (right, other)):
+        study.person = owner
+        study.save()
+    take(make_message("ADT^A01", pid(), visit))
+    take(omi())
+    order = Order.objects.get()
+    order.encounter = Encounter.objects.get()
+    order.save()
+    report = Report.objects.create(patient=person, filler_number="R1")
+    report.orders.add(order)
+    report.studies.add(wrong)
+    shared = Report.objects.create(patient=person, filler_number="R2")
+    shared.orders.add(order, Order.objects.create(patient=person, accession_number="A2"))
+    assert list(order.studies.all()) == [wrong]
+    take(make_message("ADT^A45", pid("TWO", "1.2.752.97.1"), f"MRG|{PNR}^^^&{PNR_OID}&ISO", visit))
+    for row in (order, report, shared):
+        row.refresh_from_db()
+    assert (order.patient, order.encounter.patient, report.patient) == (other, other, other)
+    assert shared.patient == person
+    assert list(shared.orders.values_list("accession_number", flat=True)) == ["A2"]
+    assert list(order.studies.all()) == list(report.studies.all()) == [right]
+    wrong.refresh_from_db()
+    assert wrong.person == person
