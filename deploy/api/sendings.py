@@ -1,7 +1,7 @@
 """Send now over the management API: a study or a patient to a department at once, and what became of it."""
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -68,7 +68,7 @@ class SendingState(SendingRow):
 
     studies = serializers.SerializerMethodField()
 
-    @extend_schema(responses=SentStudyRow(many=True))
+    @extend_schema_field(SentStudyRow(many=True))
     def get_studies(self, row: SendRequest) -> object:
         """Return what became of them."""
         return SentStudyRow(read_progress(row), many=True, context=self.context).data
@@ -105,7 +105,7 @@ class Sendings(ApiView):
 
     words = {"GET": PUSH}
 
-    @extend_schema(responses=list_of(SendingRow))
+    @extend_schema(operation_id="sendings_list", responses=list_of(SendingRow))
     def get(self, request: Request) -> Response:
         """List it, newest first."""
         return answer_list(SendingRow, sendings_of(self.actor), self.actor)
