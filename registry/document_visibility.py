@@ -15,7 +15,7 @@ from access.actor import Actor
 from access.models import Department
 from access.policy import Decision
 from registry.access_facts import StudyPlace
-from registry.models import DocumentEntry, Order, Report, Study
+from registry.models import DocumentEntry, Encounter, Order, Report, Study
 from registry.models.document import APPROVED
 from registry.visibility import NO_PATIENT, UNKNOWN, decide_places, place_of
 
@@ -140,6 +140,20 @@ def visible_orders(actor: Actor, orders: QuerySet[Order]) -> list[tuple[Order, D
         departments = [order.ordering_department, order.performing_department]
         places.append(_about(actor, order.patient_id, list(order.studies.all()), departments))
     return _permitted(actor, list(rows), places)
+
+
+def visible_encounters(actor: Actor, encounters: QuerySet[Encounter]) -> list[tuple[Encounter, Decision]]:
+    """Return the visits that the actor may see, in their order, with the decision: as their department's.
+
+    A visit to a place that nobody knows is nobody's.
+    """
+    rows = list(encounters.select_related("department__unit"))
+    dates = [f"{row.started_at:%Y%m%d}" if row.started_at else "" for row in rows]
+    about = [
+        _About((_place_of_department(row.patient_id, row.department, date),))
+        for row, date in zip(rows, dates, strict=True)
+    ]
+    return _permitted(actor, rows, about)
 
 
 @dataclass(frozen=True, slots=True)
