@@ -8,10 +8,19 @@ from django.utils import timezone
 from hypothesis import settings
 from hypothesis.extra.django import TestCase as DjangoCase
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from hypothesis.strategies import sampled_from
+from hypothesis.strategies import integers, sampled_from
 
 from access.models import AuditEvent
-from registry.identity import Demographics, PatientNumber, feed_patient, find_or_create_patient, find_patient
+from registry.document_patients import find_patients, read_number
+from registry.documents import register
+from registry.identity import (
+    Demographics,
+    PatientNumber,
+    feed_patient,
+    find_or_create_patient,
+    find_patient,
+    write_cx,
+)
 from registry.merge_moves import patient_columns
 from registry.merges import (
     ImpossibleMerge,
@@ -23,19 +32,26 @@ from registry.merges import (
     undo,
 )
 from registry.models import (
+    Association,
     Block,
     CareRelation,
     Change,
+    DocumentEntry,
     MovedRow,
     Patient,
     PatientFlag,
     PatientIdentifier,
     PatientMerge,
     Study,
+    SubmissionSet,
 )
+from registry.models.document import DEPRECATED
+from registry.submission import Origin, SubmissionRefused
 from registry.visibility import UnknownStudy, permitted_study
 from tests.registry.care import epoch_of, make_doctor, make_officer
 from tests.registry.factories import make_department, make_study
+from tests.support.submissions import RPLC, make_entry, make_submission
+from tests.support.submissions import link as relate
 
 OID = "1.2.752.97.1.2.3"
 A, B, C = (PatientNumber(name, OID) for name in "ABC")
@@ -221,7 +237,10 @@ def test_a_moved_number_takes_its_studies_and_what_closes_them():
 
 
 class Merging(RuleBasedStateMachine):
-    """Feeds, stores, merges and undoes in any order; a model of sets says whose each number is."""
+    """Feeds, stores, registers, replaces, merges and undoes in any order; what holds after each step is below.
+
+    Standard: IHE ITI TF-2 3.42.4.1.3 (register), 3.18.4.1.2.3.9.1 (merges)
+    """
 
     numbers = tuple(PatientNumber(str(number), OID) for number in range(5))
 
@@ -230,6 +249,7 @@ class Merging(RuleBasedStateMachine):
         self.department = make_department()
         self.officer = make_officer()
         self.undoable: list[int] = []
+        self.sources: dict[str, str] = {}
 
     @rule(number=sampled_from(numbers))
     def feed(self, number):
@@ -261,6 +281,78 @@ class Merging(RuleBasedStateMachine):
         undo(key, by=self.officer, reason="machine")
         assert moved <= set(Study.objects.filter(person=row.subsumed_id).values_list("pk", flat=True))
 
+    def submit(self, number, replaced=None, target=None):
+        entry = make_entry(patient_id=write_cx(number.value, number.issuer))
+        target = target or (replaced.entry_uuid if replaced else None)
+        links = (relate(RPLC, entry.entry_uuid, target),) if target else ()
+        submission = make_submission(entry, links=links, patient_id=entry.patient_id)
+        register(submission, Origin(self.department.pk, "machine"))
+        self.sources[entry.unique_id] = entry.source_patient_id
+
+    @rule(number=sampled_from(numbers))
+    def register(self, number):
+        identifier = PatientIdentifier.objects.filter(value=number.value, issuer=number.issuer).first()
+        if identifier is not None and identifier.subsumed_at is None:
+            self.submit(number)
+            return
+        self.refuse("XDSUnknownPatientId", number)
+
+    @rule(number=sampled_from(numbers), wanted=integers(0, 20))
+    def replace(self, number, wanted):
+        """Replace any document there is: one that may be is, another's or a deprecated one is not."""
+        every = list(DocumentEntry.objects.order_by("pk"))
+        known = PatientIdentifier.objects.filter(
+            value=number.value, issuer=number.issuer, subsumed_at=None
+        ).first()
+        if not every or known is None:
+            return
+        target = every[wanted % len(every)]
+        if target.patient_id != known.patient_id:
+            self.refuse("XDSPatientIdDoesNotMatch", number, target.entry_uuid)
+        elif target.status == DEPRECATED:
+            self.refuse("XDSRegistryDeprecatedDocumentError", number, target.entry_uuid)
+        else:
+            self.submit(number, target)
+            target.refresh_from_db()
+            assert target.status == DEPRECATED
+
+    @rule(number=sampled_from(numbers))
+    def reject(self, number):
+        """What replaces a document that nobody knows is refused, whoever it is of."""
+        self.refuse(None, number, "urn:uuid:7a1b0b4e-0000-4000-8000-000000000000")
+
+    def refuse(self, code, number, target=None):
+        """Submit what must be refused, and see that nothing of it was kept."""
+        before = counts_of_documents()
+        with pytest.raises(SubmissionRefused) as refused:
+            self.submit(number, target=target)
+        assert code is None or code in {error.code for error in refused.value.errors}
+        assert counts_of_documents() == before
+
+    @invariant()
+    def every_document_is_with_the_owner_of_its_number(self):
+        for model in (DocumentEntry, SubmissionSet):
+            for row in model.objects.all():
+                assert row.patient == find_patient(read_number(row.patient_id_as_sent))
+
+    @invariant()
+    def what_was_replaced_is_deprecated_and_the_rest_is_not(self):
+        replaced = set(Association.objects.filter(kind=RPLC).values_list("target_uuid", flat=True))
+        for entry in DocumentEntry.objects.all():
+            assert (entry.status == DEPRECATED) == (entry.entry_uuid in replaced)
+        assert Association.objects.filter(kind=RPLC).count() == len(replaced)
+
+    @invariant()
+    def what_sources_sent_never_changes(self):
+        assert dict(DocumentEntry.objects.values_list("unique_id", "source_patient_id")) == self.sources
+
+    @invariant()
+    def a_number_asked_for_finds_all_of_the_person_or_nothing(self):
+        for identifier in PatientIdentifier.objects.select_related("patient"):
+            cx = write_cx(identifier.value, identifier.issuer)
+            found = find_patients([cx])
+            assert found == ({} if identifier.subsumed_at else {cx: identifier.patient_id})
+
     @invariant()
     def every_study_is_with_the_owner_of_its_number(self):
         for study in Study.objects.all():
@@ -271,6 +363,11 @@ class Merging(RuleBasedStateMachine):
         subsumed = Patient.objects.filter(merged_into__isnull=False)
         assert not Study.objects.filter(person__in=subsumed).exists()
         assert not PatientIdentifier.objects.filter(patient__in=subsumed).exists()
+        assert not DocumentEntry.objects.filter(patient__in=subsumed).exists()
+
+
+def counts_of_documents():
+    return [model.objects.count() for model in (DocumentEntry, SubmissionSet, Association)]
 
 
 class TestMachine(DjangoCase):
@@ -287,5 +384,5 @@ class TestMachine(DjangoCase):
                 transaction.savepoint_rollback(self.mark)
 
         run_state_machine_as_test(
-            Undone, settings=settings(max_examples=10, stateful_step_count=12, deadline=None)
+            Undone, settings=settings(max_examples=12, stateful_step_count=16, deadline=None)
         )
