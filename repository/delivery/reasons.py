@@ -63,12 +63,17 @@ _SENTENCES = {
 }
 
 
+def say_reason(code: str) -> str:
+    """Return the sentence of a reason code, in the active language."""
+    return gettext(_SENTENCES.get(code, _SENTENCES["unexpected"]))
+
+
 def explain(delivery: Delivery) -> str:
     """Return why a delivery is in its state and what comes next, in the active language.
 
     Reads `delivery.destination` and nothing else; what the receiver said stays in `delivery.reason`.
     """
-    sentence = gettext(_SENTENCES.get(delivery.reason_code, _SENTENCES["unexpected"]))
+    sentence = say_reason(delivery.reason_code)
     following = _what_follows(delivery)
     return f"{sentence} {following}" if following else sentence
 
