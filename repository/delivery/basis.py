@@ -25,7 +25,7 @@ from registry.models import (
     Relative,
 )
 from registry.shares import share_by_delivery
-from repository.delivery.decide import find_obstacle
+from repository.delivery.allowed import find_stop
 from repository.models import Delivery
 
 READER = "delivery-basis"
@@ -105,11 +105,11 @@ def _decide_anew(condition: Q) -> int:
 
 
 def _settle(delivery: Delivery) -> int:
-    obstacle = find_obstacle(delivery.study, delivery.destination)
-    if delivery.state == Delivery.AWAITING_BASIS:
-        return 0 if obstacle else run_write(partial(_release, delivery))
-    if obstacle and delivery.kind != "recall":  # what must not be there is called back from wherever it is
-        return run_write(partial(_hold_back, delivery, obstacle))
+    stop = find_stop(delivery)
+    if stop is not None and stop[0] != delivery.state:
+        return run_write(partial(_hold_back, delivery, *stop))
+    if stop is None and delivery.state == Delivery.AWAITING_BASIS:
+        return run_write(partial(_release, delivery))
     return 0
 
 
@@ -123,6 +123,7 @@ def _release(delivery: Delivery) -> int:
     return released
 
 
-def _hold_back(delivery: Delivery, obstacle: str) -> int:
+def _hold_back(delivery: Delivery, state: str, reason_code: str) -> int:
+    ended_at = None if state == Delivery.AWAITING_BASIS else database_now()
     rows = Delivery.objects.filter(pk=delivery.pk, state=delivery.state)
-    return rows.update(state=Delivery.AWAITING_BASIS, reason_code=obstacle, reason="")
+    return rows.update(state=state, reason_code=reason_code, reason="", ended_at=ended_at)

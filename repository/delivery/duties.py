@@ -13,11 +13,10 @@ from registry.subscriptions import PRIORITIES
 from repository.delivery import breaker
 from repository.delivery.ageing import age_deliveries, heal_after_jump
 from repository.delivery.basis import follow_decisions, release_awaiting
-from repository.delivery.connect import connect
 from repository.delivery.deadlines import expire_overdue
-from repository.delivery.failure import FailedRequest
 from repository.delivery.opening import open_windows, review_windows
 from repository.delivery.plan import plan_deliveries
+from repository.delivery.probing import ask
 from repository.delivery.schedule import claim, sweep_leases
 from repository.delivery.send import Source, send
 
@@ -81,15 +80,6 @@ def _note_quiet(study_id: int, due_at: datetime) -> int:
 
 
 def _probe(destination_id: int) -> int:
-    destination = Destination.objects.select_related("department").get(pk=destination_id)
-    error = ""
-    try:
-        receiver = connect(destination)
-        try:
-            receiver.probe()
-        finally:
-            receiver.close()
-    except FailedRequest as failed:
-        error = failed.failure.text
+    error = ask(Destination.objects.select_related("department__unit").get(pk=destination_id))
     breaker.note_probe(destination_id, error)
     return 0 if error else 1

@@ -130,6 +130,10 @@ def _complete(lease: Lease) -> None:
         return
     now = database_now()
     code = "acknowledged" if is_message else "delivered"
+    is_known = Delivery.objects.filter(pk=lease.delivery_id, delivered_at__isnull=False).exists()
+    if is_known:  # the receiver was asked again, and has it
+        _end(lease, state=Delivery.DELIVERED, reason_code=code)
+        return
     _end(lease, state=Delivery.DELIVERED, reason_code=code, delivered_at=now)
     _announce(lease, now)
 
