@@ -18,6 +18,7 @@ from deploy.api import (
     reviews,
     sendings,
     shares,
+    subscriptions,
     worklist,
 )
 from deploy.api.base import DeclaredWords
@@ -45,6 +46,8 @@ DESCRIBED = {
     "SCHEMA_PATH_PREFIX_INSERT": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "Finding": "registry.review.findings.FINDINGS",
+        "Priority": "registry.wishes.priorities.PRIORITIES",
+        "SendingPriority": "registry.send_now.PRIORITIES",
         "DeliveryKind": "repository.delivery.listing.KINDS",
         "WorklistState": "deploy.api.worklist.STATES",
         "DeliveryState": "repository.delivery.listing.STATES",
@@ -109,6 +112,8 @@ urlpatterns = [
     path("deliveries/search", deliveries.DeliveriesFound.as_view()),
     path("deliveries/<int:key>", deliveries.DeliveryOne.as_view()),
     path("deliveries/<int:key>/attempts", deliveries.DeliveryAttempts.as_view()),
+    path("subscriptions", subscriptions.Subscriptions.as_view()),
+    path("subscriptions/<int:key>", subscriptions.SubscriptionOne.as_view()),
     path("destinations", destinations.Destinations.as_view()),
     path("destinations/<int:key>", destinations.DestinationOne.as_view()),
 ]

@@ -15,10 +15,10 @@ from deploy.api.description import list_of
 from deploy.api.forms import Form
 from registry.models import WorklistItem
 from registry.noted import InvalidEntry, UnknownEntry
+from registry.wishes.priorities import PRIORITIES
 from registry.worklist import DONE, NEW, OPEN_STATES, OPENED, WITHDRAWN, mark_done, read_worklist
 
 STATES = (NEW, OPENED, DONE, WITHDRAWN)
-PRIORITIES = ("urgent", "normal", "prior", "bulk")
 
 
 class WorklistRowForm(Form):
