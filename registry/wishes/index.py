@@ -7,6 +7,7 @@ from registry.models import Subscription
 from registry.wishes.facts import StudyFacts
 from registry.wishes.filter import Filter, Group, Node, Owner, UnknownFilter, ValueTest, read_filter
 from registry.wishes.matching import matches
+from registry.wishes.states import effective_state
 
 Key = tuple[str, str]
 INDEXED = ("modality_family", "modality", "body_region", "source", "procedure", "ordering_unit")
@@ -29,6 +30,8 @@ class SubscriptionIndex:
     by_key: dict[Key, list[Rule]]
     unkeyed: list[Rule]
     unreadable: tuple[tuple[int, str], ...] = ()
+    has_hasty: bool = False
+    """Whether one of them wants a study with every store."""
 
     def find_candidates(self, facts: StudyFacts) -> list[Rule]:
         """Return the subscriptions that may match, each once, in the order of their keys."""
@@ -66,18 +69,20 @@ def make_index(subscriptions: Iterable[Subscription]) -> SubscriptionIndex:
     """Arrange subscriptions by the rarest keys that their filters need."""
     index = SubscriptionIndex({}, [])
     unreadable = []
+    has_hasty = False
     for subscription in subscriptions:
         try:
             rule = read_rule(subscription)
         except UnknownFilter as error:
             unreadable.append((subscription.pk, str(error)))
             continue
+        has_hasty = has_hasty or effective_state(subscription) == "in_progress"
         keys = needed_keys(rule.filter.node)
         if keys is None:
             index.unkeyed.append(rule)
         for key in keys or ():
             index.by_key.setdefault(key, []).append(rule)
-    return SubscriptionIndex(index.by_key, index.unkeyed, tuple(unreadable))
+    return SubscriptionIndex(index.by_key, index.unkeyed, tuple(unreadable), has_hasty)
 
 
 def read_rule(subscription: Subscription) -> Rule:

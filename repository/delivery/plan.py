@@ -1,21 +1,38 @@
 """From the change feed to deliveries: one per study, destination and generation."""
 
+from datetime import timedelta
+from functools import cache
+
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from access.database import database_now, run_write
 from registry import changes
 from registry.models import Change, ChangeCursor, Instance, Study, Subscription
-from registry.wishes.find import Wish, find_wishes
+from registry.wishes.index import SubscriptionIndex, read_index
 from repository.delivery.allowed import OF_IMAGES
 from repository.delivery.plan_messages import plan_messages
-from repository.delivery.plan_priors import plan_priors, plan_priors_of_order
+from repository.delivery.plan_priors import plan_priors_of_order
 from repository.delivery.plan_sends import plan_sending, plan_what_follows
-from repository.delivery.planned import UNBEGUN, Planned, find_missing, write_delivery
+from repository.delivery.plan_study import CHANGED, QUIET, STORED, Trigger, plan_study
+from repository.delivery.planned import UNBEGUN
 from repository.models import Delivery, DeliveryItem
 
 READER = "delivery-plan"
 CHUNK = 50
 ITEMS_AT_ONCE = 500
+TRIGGERS = {
+    "study_quiet": QUIET,
+    "store": STORED,
+    "report_version": CHANGED,
+    "order_changed": CHANGED,
+    "harmonised": CHANGED,
+    "patient_merged": CHANGED,
+}
+"""Kinds of changes after which a study may be wanted that was not before."""
+OF_RECENT = frozenset({"order_changed", "harmonised", "patient_merged"})
+RECENT = timedelta(days=7)
+"""An older study is not sent because a word was mapped or persons were merged: the past goes when somebody asks."""
 
 
 class _OtherPlanner(Exception):
@@ -48,11 +65,17 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
     moved = ChangeCursor.objects.filter(reader=READER, position=cursor).update(position=read[-1].position)
     if not moved:
         raise _OtherPlanner
+    read_once = cache(
+        read_index
+    )  # every study of a chunk is planned by the same version of the subscriptions
+    stored: set[str] = set()
     priorities: set[str] = set()
     for change in read:
-        if change.kind == "study_quiet":
-            priorities |= _plan_study(change)
-        elif change.kind == "send":
+        trigger = _find_trigger(change)
+        study = _find_study(change) if trigger is not None else None
+        if study is not None and trigger is not None:
+            priorities |= _plan(study, trigger, read_once(), stored)
+        if change.kind == "send":
             priorities |= plan_sending(int(change.detail["request"]))
         elif change.kind == "order_changed":
             priorities |= plan_priors_of_order(int(change.detail["order"]))
@@ -62,20 +85,30 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
     return priorities
 
 
-def _plan_study(change: Change) -> set[str]:
-    study = Study.objects.filter(study_instance_uid=change.study_instance_uid).first()
-    if study is None:  # deleted since
-        return set()
-    generation = int(change.detail["generation"])
-    priorities = plan_what_follows(study)
-    for wish in find_wishes(study):
-        if _plan_delivery(study, wish, generation):
-            priorities.add(wish.priority)
-        asking = list(Subscription.objects.filter(pk__in=wish.subscription_ids).order_by("pk"))
-        with_priors = [subscription for subscription in asking if "priors" in subscription.wants]
-        if with_priors:
-            priorities |= plan_priors(study, wish.destination, subscriptions=with_priors)
-    return priorities
+def _plan(study: Study, trigger: Trigger, index: SubscriptionIndex, stored: set[str]) -> set[str]:
+    if trigger is STORED:
+        if not index.has_hasty or study.study_instance_uid in stored:
+            return set()
+        stored.add(study.study_instance_uid)  # what is there by now was planned with the first of its stores
+    following = plan_what_follows(study) if trigger is QUIET else set()
+    return following | plan_study(study, trigger, index)
+
+
+def _find_trigger(change: Change) -> Trigger | None:
+    """Return what a change means for the planning of its study; None where it means nothing."""
+    if change.kind == "replay":
+        wanted = Subscription.objects.filter(pk=change.detail["subscription"], active=True)
+        rows = wanted.select_related("destination__department__unit", "department")
+        return Trigger("replay", tuple(rows.filter(destination__active=True)))
+    return TRIGGERS.get(change.kind)
+
+
+def _find_study(change: Change) -> Study | None:
+    """Return the study of a change; None if it was deleted since, or is long past and only its facts changed."""
+    studies = Study.objects.filter(study_instance_uid=change.study_instance_uid)
+    if change.kind in OF_RECENT:
+        studies = studies.filter(last_instance_at__gte=timezone.now() - RECENT)
+    return studies.select_related("custodian__unit__provider", "person").first()
 
 
 def _forget_removed(change: Change) -> None:
@@ -97,28 +130,4 @@ def _forget_removed(change: Change) -> None:
     for delivery_id in sorted({delivery_id for _, delivery_id in gone}):
         if not DeliveryItem.objects.filter(delivery=delivery_id).exclude(state=DeliveryItem.GONE).exists():
             rows = Delivery.objects.filter(pk=delivery_id, state__in=UNBEGUN)
-            rows.update(state=Delivery.WITHDRAWN, reason_code="removed", reason="")
-
-
-def _plan_delivery(study: Study, wish: Wish, generation: int) -> bool:
-    _supersede(study, wish, generation)
-    uids = find_missing(study, wish.destination)
-    if not uids:
-        return False
-    planned = Planned(
-        study, wish.destination, "study", generation, wish.priority, subscription_ids=wish.subscription_ids
-    )
-    return write_delivery(planned, uids)
-
-
-def _supersede(study: Study, wish: Wish, generation: int) -> None:
-    """Let the new generation carry what an older one had not begun to send."""
-    older = Delivery.objects.filter(
-        study=study,
-        destination=wish.destination,
-        kind="study",
-        subject="",
-        generation__lt=generation,
-        state__in=UNBEGUN,
-    )
-    older.update(state=Delivery.SUPERSEDED, reason_code="superseded", reason="", ended_at=database_now())
+            rows.update(state=Delivery.WITHDRAWN, reason_code="removed", reason="", ended_at=database_now())
