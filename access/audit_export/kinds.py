@@ -130,6 +130,7 @@ KINDS: dict[str, Kind] = {
     "recall": _RECORD_CHANGED,
     "recall_done": _RECORD_CHANGED,
     "delivery_hold": _OBJECT_CHANGE,
+    "delivery_retry": _OBJECT_CHANGE,
     "delivery_release": _OBJECT_CHANGE,
     "delivery_withdraw": _OBJECT_CHANGE,
     "delivery_replay": _OBJECT_CHANGE,

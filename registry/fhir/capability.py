@@ -64,8 +64,8 @@ def _describe(door: ResourceDoor) -> Resource:
         "updateCreate": False,
         "conditionalCreate": False,
         "conditionalRead": "not-match",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": door.update_where is not None,
+        "conditionalDelete": "single" if door.delete_where else "not-supported",
     }
     if door.extensions:
         resource["extension"] = list(door.extensions)

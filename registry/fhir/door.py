@@ -63,6 +63,8 @@ class ResourceDoor:
         One version of a resource by its number, and all that may be read, newest first.
     update_where
         A conditional update: by the parameters of the address; also says whether the resource is new.
+    delete_where
+        A conditional delete of one resource, by the parameters of the address.
     sorts : tuple of str
         The values that `_sort` takes.
     includes, reverse_includes : tuple of str
@@ -83,6 +85,7 @@ class ResourceDoor:
     update: Callable[[Asked, str, Resource], Resource] | None = None
     delete: Callable[[Asked, str], None] | None = None
     update_where: Callable[[Asked, Sequence[tuple[str, str]], Resource], tuple[Resource, bool]] | None = None
+    delete_where: Callable[[Asked, Sequence[tuple[str, str]]], None] | None = None
     read_version: Callable[[Asked, str, str], Resource] | None = None
     history: Callable[[Asked, str], tuple[Resource, ...]] | None = None
     operations: tuple[Operation, ...] = ()

@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
+from django.db.models import Q
+
 from access import audit
 from access.database import write_transaction
 from registry.fhir.door import Asked
-from registry.fhir.errors import Forbidden, InvalidParameter, UnheldContent
+from registry.fhir.errors import Forbidden, InvalidParameter, UnheldContent, UnknownResource
 from registry.fhir.identifiers import numbers_of
 from registry.fhir.structure import Resource
 from registry.fhir.values import Token, read_token
 from registry.identity import Demographics, PatientNumber, feed_patient, find_patient
+from registry.merge_moves import patient_columns
 from registry.merges import ImpossibleMerge, merge
-from registry.models import Patient, PatientIdentifier
+from registry.models import Patient, PatientIdentifier, PatientMerge
 
 _SEXES = {"male": "M", "female": "F", "other": "O"}
 
@@ -31,12 +34,73 @@ def take_patient(asked: Asked, pairs: Sequence[tuple[str, str]], sent: Resource)
         The caller is no system that may store.
     InvalidParameter, UnheldContent
     """
+    require_feed(asked)
+    return _take(asked, _read_condition(pairs), sent)
+
+
+def take_patient_at(asked: Asked, key: int, sent: Resource) -> Patient:
+    """Take a Patient that a source sent to the address of one who is known, under a number that is still good.
+
+    Raises
+    ------
+    Forbidden, InvalidParameter, UnheldContent
+    UnknownResource
+        Nobody is there, or somebody who was merged.
+    """
+    rows = PatientIdentifier.objects.filter(patient=key, subsumed_at=None)
+    known = {(row.value, row.issuer) for row in rows}
+    numbers = _numbers_in(sent)
+    if not known:
+        raise UnknownResource("no such Patient")
+    own = next((number for number in numbers if (number.value, number.issuer) in known), None)
+    if own is None:
+        raise InvalidParameter(
+            "the resource has no identifier of the patient at this address", "Patient.identifier"
+        )
+    return _take(asked, own, sent)[0]
+
+
+def remove_patient(asked: Asked, pairs: Sequence[tuple[str, str]]) -> None:
+    """Remove a patient of whom nothing is kept: one that a source made known by mistake; nobody is as good as removed.
+
+    Raises
+    ------
+    Forbidden, InvalidParameter
+    UnheldContent
+        Something is kept of the patient, or a merge tells of it. Standard: IHE ITI PIXm 3.0, ITI-104 (Remove Patient)
+    """
+    require_feed(asked)
+    number = _read_condition(pairs)
+    with write_transaction():
+        patient = find_patient(number)
+        if patient is None:
+            return
+        Patient.objects.select_for_update().get(pk=patient.pk)
+        if _is_anything_kept(patient):
+            _refuse("something is kept of this patient: merge it into another instead", "identifier")
+        audit.record(asked.actor, "patient_removed", door="fhir", patient_id=patient.pk)
+        patient.identifiers.all().delete()
+        patient.delete()
+
+
+def require_feed(asked: Asked) -> None:
+    """Raise `Forbidden` unless the caller is a system that may store."""
     if asked.actor.kind != "system" or not asked.actor.may("store"):
         raise Forbidden(
             f"{asked.actor.subject} may not feed patients: that needs a system with the scope store"
         )
-    number = _read_condition(pairs)
-    others = [one for item in sent.get("identifier", ()) if (one := _number_of(item)) is not None]
+
+
+def _is_anything_kept(patient: Patient) -> bool:
+    merged = Q(survivor=patient) | Q(subsumed=patient)
+    if PatientMerge.objects.filter(merged).exists() or Patient.objects.filter(merged_into=patient).exists():
+        return True
+    columns = [pair for pair in patient_columns() if pair[0] is not PatientIdentifier]
+    return any(model._default_manager.filter(**{column: patient}).exists() for model, column in columns)
+
+
+def _take(asked: Asked, number: PatientNumber, sent: Resource) -> tuple[Patient, bool]:
+    others = _numbers_in(sent)
     if number not in others:
         raise InvalidParameter(
             "the resource does not have the identifier of the address", "Patient.identifier"
@@ -115,6 +179,10 @@ def _read_condition(pairs: Sequence[tuple[str, str]]) -> PatientNumber:
             "identifier is system|value, with a number that the system can have", "identifier"
         )
     return numbers[0]
+
+
+def _numbers_in(sent: Resource) -> list[PatientNumber]:
+    return [one for item in sent.get("identifier", ()) if (one := _number_of(item)) is not None]
 
 
 def _number_of(identifier: Resource) -> PatientNumber | None:

@@ -33,6 +33,8 @@ def _make_routes(door: ResourceDoor) -> list[URLPattern]:
         of_type["POST"] = views.create(door)
     if door.update_where:
         of_type["PUT"] = views.update_where(door)
+    if door.delete_where:
+        of_type["DELETE"] = views.delete_where(door)
     if door.read:
         of_instance["GET"] = views.read_one(door)
     if door.update:

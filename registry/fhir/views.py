@@ -136,6 +136,18 @@ def delete(door: ResourceDoor) -> Handler:
     return handle
 
 
+def delete_where(door: ResourceDoor) -> Handler:
+    """Make the handler of a conditional delete. Standard: FHIR R4 http.html#3.1.0.7.1"""
+
+    def handle(request: HttpRequest, asked: Asked) -> Answer:
+        if door.delete_where is None:
+            raise ImpossibleInteraction(f"{door.type} is not deleted by a condition here")
+        door.delete_where(asked, _decode(request.META.get("QUERY_STRING", "")))
+        return Answer(None, 204)
+
+    return handle
+
+
 def operate(operation: Operation) -> Handler:
     """Make the handler of an operation, by address or with a Parameters body. Standard: FHIR R4 operations.html"""
 

@@ -1,15 +1,18 @@
 """Patient: those of whom the actor may see a study; found (ITI-78), cross-referenced (ITI-83) and fed (ITI-104)."""
 
 from collections.abc import Sequence
+from hashlib import sha256
+
+import orjson
 
 from access import audit
 from access.database import write_transaction
 from registry.fhir.dates import date_of, instant
 from registry.fhir.door import Asked, Found, ResourceDoor
-from registry.fhir.errors import Forbidden, UnknownResource
+from registry.fhir.errors import Forbidden, UnknownResource, VersionConflict
 from registry.fhir.identifiers import number_identifier
 from registry.fhir.parameters import Query
-from registry.fhir.patient_feed import take_patient
+from registry.fhir.patient_feed import remove_patient, require_feed, take_patient, take_patient_at
 from registry.fhir.pdqm import PARAMETERS, find_patients
 from registry.fhir.pixm import ERRORS, IHE_PIX
 from registry.fhir.structure import Resource
@@ -61,6 +64,26 @@ def feed(asked: Asked, pairs: Sequence[tuple[str, str]], sent: Resource) -> tupl
     return make_patient(patient), is_new
 
 
+def update(asked: Asked, key: str, sent: Resource) -> Resource:
+    """Bring a patient at an address up to date, the version that the source saw.
+
+    Raises
+    ------
+    Forbidden, InvalidParameter, UnheldContent, UnknownResource
+    VersionConflict
+        The source saw another version.
+    """
+    require_feed(asked)
+    known = Patient.objects.filter(pk=int(key)).first() if key.isdigit() and len(key) <= 18 else None
+    if known is None:
+        raise UnknownResource("no such Patient")
+    version = make_patient(known)["meta"]["versionId"]
+    if asked.if_match and asked.if_match != version:
+        raise VersionConflict(f"If-Match names version {asked.if_match[:40]}, and there is {version}")
+    patient = take_patient_at(asked, known.pk, sent)
+    return make_patient(patient)
+
+
 def make_patient(patient: Patient) -> Resource:
     """Make the resource of a patient."""
     is_active = patient.merged_into_id is None
@@ -86,7 +109,8 @@ def make_patient(patient: Patient) -> Resource:
     if not is_active:
         other = {"reference": f"Patient/{patient.merged_into_id}"}
         resource["link"] = [{"other": other, "type": "replaced-by"}]
-    return resource
+    version = sha256(orjson.dumps(resource)).hexdigest()[:32]
+    return resource | {"meta": {"versionId": version}}
 
 
 def _make_name(text: str) -> Resource:
@@ -110,7 +134,9 @@ DOOR = ResourceDoor(
     documentation="The patients of whom the caller may see a study; a region-wide system finds all.",
     read=read_patient,
     search=search_patients,
+    update=update,
     update_where=feed,
+    delete_where=remove_patient,
     operations=(IHE_PIX,),
     parameters=PARAMETERS,
     errors=ERRORS,

@@ -7,7 +7,8 @@ import pytest
 from fhir.resources.R4B.parameters import Parameters
 from fhir.resources.R4B.patient import Patient as ForeignPatient
 
-from registry.identity import PatientNumber, find_patient
+from access.models import AuditEvent
+from registry.identity import PERSONNUMMER_OID, PatientNumber, find_patient
 from registry.models import PatientFlag, PatientMerge, Study
 from tests.registry.fhir.test_imaging_study import NUMBER, SYSTEM, ids_of, make_known
 
@@ -134,3 +135,47 @@ def test_nobody_is_found_of_whom_the_caller_may_see_nothing(feed, ask, token_of,
     assert ids_of(ask("Patient?family=ek")) == []
     assert ids_of(ask(f"Patient?identifier={quote(SYSTEM + '|' + NUMBER)}")) == [str(seen.person_id)]
     assert pix(ask, token_of(department, "read"), f"{LOCAL_SYSTEM}|1").status_code == 404
+
+
+def test_a_known_patient_is_updated_at_its_address_in_the_version_that_was_seen(feed, ask, token_of):
+    token = token_of(None, "store")
+    made = feed("1")
+    key, tag = made.json()["id"], made.headers["ETag"]
+
+    def put(sent, **headers):
+        return ask(f"Patient/{sent['id']}", "PUT", token=token, body=json.dumps(sent), **headers)
+
+    changed = put(make_sent("1", id=key, gender="male"), If_Match=tag)
+    assert (changed.status_code, changed.json()["gender"]) == (200, "male")
+    assert changed.headers["ETag"] != tag
+    assert put(make_sent("1", id=key), If_Match=tag).status_code == 412
+    assert find_patient(PatientNumber("1", LOCAL)).patient_sex == "M"
+    assert put(make_sent("2", id=key)).status_code == 400
+    assert put(make_sent("1", id="999999")).status_code == 404
+    reader = ask(f"Patient/{key}", "PUT", body=json.dumps(make_sent("1", id=key)))
+    assert reader.status_code == 403
+
+
+def test_a_patient_is_removed_while_nothing_is_kept_of_it(feed, ask, token_of, department):
+    token = token_of(None, "store")
+
+    def remove(system, value, **options):
+        return ask(f"Patient?identifier={quote(f'{system}|{value}')}", "DELETE", **options)
+
+    feed("1")
+    assert remove(LOCAL_SYSTEM, "1").status_code == 403
+    assert remove(LOCAL_SYSTEM, "1", token=token).status_code == 204
+    assert find_patient(PatientNumber("1", LOCAL)) is None
+    assert AuditEvent.objects.filter(action="patient_removed", door="fhir").count() == 1
+    assert remove(LOCAL_SYSTEM, "1", token=token).status_code == 204
+    study = make_known(department)
+    assert remove(SYSTEM, NUMBER, token=token).status_code == 422
+    assert Study.objects.get(pk=study.pk).person == find_patient(
+        PatientNumber(NUMBER, PERSONNUMMER_OID, is_national=True)
+    )
+    for value in "23":
+        feed(value)
+    link = {"other": {"identifier": {"system": LOCAL_SYSTEM, "value": "3"}}, "type": "replaced-by"}
+    assert feed("2", make_sent("2", active=False, link=[link])).status_code == 200
+    assert remove(LOCAL_SYSTEM, "2", token=token).status_code == 422
+    assert ask("Patient", "DELETE", token=token).status_code == 400
