@@ -1,4 +1,4 @@
-"""Relevant priors on their way before the patient comes, or with the examination they bear on."""
+"""Relevant priors on their way before the patient comes, or with the examination they bear on; each with its report."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from django.db.models import Sum
 from access.database import database_now
 from registry.models import Destination, Instance, Order, SendRequest, Study, Subscription
 from registry.priors import find_priors, find_priors_of_order
+from repository.delivery.plan_reports import plan_final_reports
 from repository.delivery.planned import UNBEGUN, Planned, find_missing, next_generation, write_delivery
 from repository.models import Delivery
 
@@ -108,6 +109,14 @@ def _plan(
                 deadline_at=deadline_at,
             )
             is_new |= write_delivery(planned, uids)
+        if left_bytes >= 0:
+            is_new |= plan_final_reports(
+                prior,
+                destination,
+                priority,
+                subscription_ids=tuple(s.pk for s in subscriptions),
+                send_request=send_request,
+            )
     return {priority} if is_new else set()
 
 

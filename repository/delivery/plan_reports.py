@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from registry.models import Destination, Report, ReportVersion, SendRequest, Study
 from registry.reports import ADDENDUM, CANCELLED, sort_versions
+from registry.study_state import FINAL, newest_of
 from repository.delivery.kinds import kind_of
 from repository.delivery.planned import Planned, write_delivery
 from repository.delivery.report_uids import document_uid, note_uid
@@ -38,6 +39,30 @@ def plan_reports(study: Study) -> set[str]:
             ):
                 priorities.add(wish.priority)
     return priorities
+
+
+def plan_final_reports(
+    study: Study,
+    destination: Destination,
+    priority: str,
+    *,
+    subscription_ids: tuple[int, ...] = (),
+    send_request: SendRequest | None = None,
+) -> bool:
+    """Plan the reports of a study that somebody stands for; returns whether one may go now."""
+    may_go = False
+    for report in study.reports.order_by("pk"):
+        newest = newest_of(list(report.versions.all()))
+        if newest is not None and newest.status in FINAL:
+            may_go |= plan_report(
+                report,
+                study,
+                destination,
+                priority,
+                subscription_ids=subscription_ids,
+                send_request=send_request,
+            )
+    return may_go
 
 
 def plan_report(

@@ -9,6 +9,7 @@ from registry.send_now import requests_that_follow, share_what_follows
 from registry.wishes.priorities import rank_priority
 from registry.worklist import put_on_worklist
 from repository.delivery.plan_priors import plan_priors
+from repository.delivery.plan_reports import plan_report
 from repository.delivery.planned import UNBEGUN, Planned, find_missing, next_generation, write_delivery
 from repository.models import Delivery
 
@@ -59,6 +60,8 @@ def _plan(request: SendRequest, studies: Iterable[Study]) -> set[str]:
         for destination in destinations.select_related("department__unit").order_by("pk"):
             if IMAGES & set(request.wants) and _plan_study(request, study, destination):
                 priorities.add(request.priority)
+            if "report" in request.wants and _plan_reports(request, study, destination):
+                priorities.add(request.priority)
             if "priors" in request.wants:
                 priorities |= plan_priors(study, destination, send_request=request, priority=request.priority)
     return priorities
@@ -80,6 +83,14 @@ def _plan_study(request: SendRequest, study: Study, destination: Destination) ->
         send_request=request,
     )
     return write_delivery(planned, uids) or has_hurried
+
+
+def _plan_reports(request: SendRequest, study: Study, destination: Destination) -> bool:
+    planned = [
+        plan_report(report, study, destination, request.priority, send_request=request)
+        for report in study.reports.order_by("pk")
+    ]
+    return any(planned)
 
 
 def _hurry(request: SendRequest, study: Study, destination: Destination) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from registry import changes
-from registry.models import Instance, Order, Study
+from registry.models import Instance, Order, Report, ReportVersion, Study
 from repository.delivery.duties import plan_deliveries, send_ready
 from repository.models import Delivery
 from tests.registry.factories import make_department, make_study
@@ -125,3 +125,17 @@ def test_no_more_priors_than_the_subscription_says(wants_priors):
     order_for(wants_priors, newest.person)
     plan_deliveries()
     assert Delivery.objects.get().study == newest
+
+
+@pytest.mark.parametrize(("status", "goes"), [("final", True), ("preliminary", False)])
+def test_a_prior_goes_with_its_final_report(wants_priors, status, goes):
+    prior = make_study(wants_priors.hospital, study_description="CT hjärna", study_date="20250110")
+    report = Report.objects.create(patient=prior.person, filler_number="R1")
+    report.studies.add(prior)
+    ReportVersion.objects.create(
+        report=report, number=1, status=status, text="Text", authored_at=timezone.now()
+    )
+    order_for(wants_priors, prior.person)
+    plan_deliveries()
+    assert Delivery.objects.filter(kind="prior").exists()
+    assert Delivery.objects.filter(kind="report", priority="prior").exists() == goes

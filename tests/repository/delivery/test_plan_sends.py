@@ -1,8 +1,10 @@
 """What is sent now goes at once, hurries what waits, follows for some days and stops when it is taken back."""
 
 import pytest
+from django.utils import timezone
 
-from registry.models import Instance, WorklistItem
+from registry import changes
+from registry.models import Instance, Report, ReportVersion, WorklistItem
 from registry.send_now import Sending, send_patient, send_study, withdraw_sending
 from repository.delivery.duties import plan_deliveries, send_ready
 from repository.models import Delivery
@@ -93,3 +95,29 @@ def test_a_worker_asks_again_whether_it_was_taken_back(region, sender, sending, 
     assert send_ready("worker", MEMORY)
     assert Delivery.objects.get().state == "withdrawn"
     assert receiver.stored == []
+
+
+def test_every_version_of_the_report_goes_along_and_what_is_written_later(region, sender, make_quiet):
+    region.destination.url = "mllp://127.0.0.1:2575"
+    region.destination.save()
+    study = make_study(region.hospital, modalities=("US",))
+    add_report(study, "preliminary")
+    send_study(sender, study, Sending(region.ward, "transfer tonight", wants=("report",)))
+    assert plan_deliveries() == {"urgent"}
+    planned = Delivery.objects.get()
+    assert (planned.kind, planned.priority) == ("report", "urgent")
+    report = Report.objects.get()
+    ReportVersion.objects.create(
+        report=report, number=2, status="final", text="Svar", authored_at=timezone.now()
+    )
+    changes.append("report_version", study.study_instance_uid, {"report": report.pk})
+    assert plan_deliveries() == {"urgent"}
+    assert [row.generation for row in Delivery.objects.order_by("generation")] == [1, 2]
+
+
+def add_report(study, status):
+    report = Report.objects.create(patient=study.person, filler_number=make_uid())
+    report.studies.add(study)
+    ReportVersion.objects.create(
+        report=report, number=1, status=status, text="Text", authored_at=timezone.now()
+    )
