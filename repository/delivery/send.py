@@ -15,6 +15,7 @@ from repository.delivery.allowed import find_stop
 from repository.delivery.bandwidth import Pace, in_pieces, make_pace
 from repository.delivery.connect import connect
 from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.heartbeat import keep_alive
 from repository.delivery.lease import LostLease
 from repository.delivery.made import is_made, make_files
 from repository.delivery.made_files import stream_made
@@ -296,11 +297,12 @@ def _send_files(
 def _store(progress: _Progress, receiver: Receiver, files: list[File]) -> StoreAnswer:
     """Make the request, at the pace of the destination."""
     pace = progress.pace
-    answer = receiver.store(
-        files if pace is None else [in_pieces(file) for file in files],
-        on_sent=progress.note_sent,
-        on_body_sent=lambda: progress.renew(receiver.answer_timeout_s),
-    )
+    with keep_alive(progress.lease):
+        answer = receiver.store(
+            files if pace is None else [in_pieces(file) for file in files],
+            on_sent=progress.note_sent,
+            on_body_sent=release,  # the connection must not be held while the receiver takes its time
+        )
     if pace is not None:
         pace.give_back()
     return answer

@@ -1,13 +1,15 @@
 """Case 1: a worker killed before it sends, in the middle of a body, and between the answer and its record."""
 
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from django.db import connection, connections, transaction
 
 from registry.models import Destination
-from repository.delivery.duties import plan_deliveries
+from repository.delivery.duties import plan_deliveries, sweep_leases
 from repository.models import Attempt, Delivery, DeliveryItem
 from tests.crash.oracles import assert_exactly, assert_no_delivery_lost, uids_of
 from tests.crash.workers import LEASE_S, let_leases_run_out, send_all, start_worker, wait_for
@@ -94,3 +96,25 @@ def test_killed_between_the_answer_and_its_record(study, system: Ward, tmp_path:
     assert_came_through(study, system)
     assert len(system.requests) == 2, "sent again: once in effect, twice on the wire"
     connection.close()
+
+
+def test_killed_while_the_receiver_takes_its_time_is_missed_after_one_lease(
+    study, system: Ward, tmp_path: Path
+) -> None:
+    """The receiver may take two minutes for its answer; a worker that died waiting is not waited for so long."""
+    holding = threading.Event()
+
+    def hold(handler: Handler, request: Request) -> None:
+        holding.set()
+        time.sleep(4 * LEASE_S)
+        handler.close_connection = True
+
+    system.script = [hold]
+    worker = start_worker(tmp_path)
+    assert holding.wait(20)
+    time.sleep(2 * LEASE_S)
+    assert sweep_leases() == 0, "who waits for an answer keeps its lease"
+    kill_group(worker)
+    time.sleep(1.2 * LEASE_S)
+    assert sweep_leases() == 1
+    assert_came_through(study, system)
