@@ -24,6 +24,7 @@ from registry.wishes.priorities import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
+from repository.delivery.recall import settle_recalls
 from repository.delivery.schedule import return_leases_of
 from repository.delivery.send import Source
 from repository.journal.duty import write_journal
@@ -69,6 +70,7 @@ SLOW_DUTIES = (
     Duty("release_awaiting", 300, delivery.release_awaiting),
     Duty("probe_destinations", 5, delivery.probe_destinations),
     Duty("settle_commitments", 2, settle_commitments),
+    Duty("settle_recalls", 10, settle_recalls),
     Duty("forget_commitments", 3600, forget_commitments),
     Duty("remove_expired", 3600, remove_expired),
     Duty("compact_quiet", 60, compact_quiet),

@@ -1,16 +1,30 @@
-"""What follows when something has arrived: who received a report is told when it is corrected."""
+"""What follows when something has arrived: who received a report is told when it is corrected, a recall is closed."""
 
 from registry.models import Change, ReportVersion
 from registry.report_readings import note_receipt
+from repository.delivery.allowed import OF_IMAGES
+from repository.delivery.plan_recalls import recall_late
+from repository.delivery.recall import note_acknowledged
 from repository.models import Delivery
 
 
-def note_arrival(change: Change) -> None:
-    """Note what a delivery that has arrived means to others; in the planner's transaction."""
+def note_arrival(change: Change) -> set[str]:
+    """Note what a delivery that has arrived means to others; in the planner's transaction.
+
+    Returns
+    -------
+    set of str
+        The priorities that have new work: what was removed while it was on its way is recalled.
+    """
     rows = Delivery.objects.select_related("destination__department")
     delivery = rows.filter(pk=change.detail.get("delivery")).first()
-    if delivery is not None and delivery.kind == "report":
+    if delivery is None:
+        return set()
+    if delivery.kind == "report":
         _note_report(delivery)
+    elif delivery.kind == "recall":
+        note_acknowledged(delivery)
+    return recall_late(delivery) if delivery.kind in OF_IMAGES else set()
 
 
 def _note_report(delivery: Delivery) -> None:

@@ -3,9 +3,10 @@
 Standard: PS3.10 (the files; the folder is no DICOM file-set)
 """
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -40,6 +41,7 @@ def connect(url: str) -> Receiver:
         probe=partial(_probe, resolved),
         close=_close,
         answer_timeout_s=WRITE_TIMEOUT_S,
+        withdraw=partial(_withdraw, resolved),
     )
 
 
@@ -77,6 +79,21 @@ def _write(folder: Path, file: File, on_sent: Callable[[int], None]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _withdraw(folder: Path, places: Sequence[tuple[str, str, str]]) -> None:
+    """Remove files, and the folders that are empty then."""
+    for uids in places:
+        if not all(map(is_oid, uids)):
+            raise FailedRequest(Failure("refused", "request_refused", f"no UIDs that can name files: {uids}"))
+        target = folder / uids[0] / uids[1]
+        try:
+            (target / f"{uids[2]}.dcm").unlink(missing_ok=True)
+        except OSError as error:
+            raise FailedRequest(_explain(error)) from error
+        for empty in (target, target.parent):
+            with contextlib.suppress(OSError):  # not empty, or gone
+                empty.rmdir()
 
 
 def _probe(folder: Path) -> None:

@@ -44,7 +44,8 @@ class Planned:
 def write_delivery(planned: Planned, sop_instance_uids: Sequence[str]) -> bool:
     """Write a delivery unless it is there already; in a transaction. Returns whether it may go now."""
     now = database_now()
-    obstacle = find_obstacle(planned.study, planned.destination)
+    is_recall = planned.kind == "recall"  # it goes to whoever has what must not be there
+    obstacle = "" if is_recall else find_obstacle(planned.study, planned.destination)
     delivery, is_new = Delivery.objects.get_or_create(
         study=planned.study,
         destination=planned.destination,
@@ -70,7 +71,7 @@ def write_delivery(planned: Planned, sop_instance_uids: Sequence[str]) -> bool:
     DeliveryItem.objects.bulk_create(
         [DeliveryItem(delivery=delivery, sop_instance_uid=uid) for uid in sop_instance_uids], batch_size=500
     )
-    if not obstacle:
+    if not obstacle and not is_recall:
         share_by_delivery(planned.study, planned.destination.department)
     return not obstacle
 

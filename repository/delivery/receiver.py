@@ -54,12 +54,18 @@ class Post(Protocol):
     ) -> None: ...
 
 
+class Withdraw(Protocol):
+    """Takes out what was brought there: the study, series and instance of each; what is not there is no fault."""
+
+    def __call__(self, places: Sequence[tuple[str, str, str]]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """A destination that is spoken to, kept for the requests of one delivery. `probe` raises `FailedRequest`.
 
     `verify` is None for what is written by ourselves, and there when it is written. `post` is None for what takes
-    files and no messages.
+    files and no messages. `withdraw` is there where what was brought can be taken out by ourselves.
     """
 
     store: Store
@@ -68,3 +74,4 @@ class Receiver:
     answer_timeout_s: float
     verify: Verify | None = None
     post: Post | None = None
+    withdraw: Withdraw | None = None

@@ -28,9 +28,9 @@ def note_series_uid(study_instance_uid: str) -> str:
     return _uid(f"rejection-notes/{study_instance_uid}")
 
 
-def recall_uid(recall_id: int, destination_id: int) -> str:
-    """Return the SOP Instance UID of the note that recalls what one destination has."""
-    return _uid(f"recall/{recall_id}/{destination_id}")
+def recall_uid(recall_id: int, destination_id: int, generation: int) -> str:
+    """Return the SOP Instance UID of a note that recalls what one destination has."""
+    return _uid(f"recall/{recall_id}/{destination_id}/{generation}")
 
 
 def _uid(name: str) -> str:

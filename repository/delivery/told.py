@@ -1,4 +1,4 @@
-"""What is said in a message instead of sent as files: which deliveries, and what it is that they say."""
+"""What is said in a message, or taken out, instead of sent as files: which deliveries, and what they say."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,13 @@ from repository.delivery.fhir_messages import write_report_message, write_reques
 from repository.delivery.kinds import TELLING, kind_of
 from repository.delivery.messages import Message
 from repository.delivery.order_messages import write_order
+from repository.delivery.recalled import TAKEN_BACK, find_places
 from repository.delivery.report_files import OversizedReport
 from repository.delivery.report_messages import write_report
 from repository.document_store import UnknownContent
 from repository.models import Delivery
 
-TOLD_KINDS = frozenset({"report", "request", "recall"})
+TOLD_KINDS = frozenset({"report", "request"})
 
 
 class UnknownSubject(LookupError):
@@ -24,8 +25,11 @@ class UnknownSubject(LookupError):
 
 
 def is_told(delivery: Delivery) -> bool:
-    """Tell whether a delivery goes as one message."""
-    return delivery.kind in TOLD_KINDS and kind_of(delivery.destination.url) in TELLING
+    """Tell whether a delivery goes as one message, or is something to be taken out."""
+    kind = kind_of(delivery.destination.url)
+    if delivery.kind == "recall" and kind in TAKEN_BACK:
+        return True
+    return delivery.kind in TOLD_KINDS and kind in TELLING
 
 
 def tell(delivery: Delivery, on_sent: Callable[[int], None], renew: Callable[[float], None]) -> None:
@@ -43,6 +47,9 @@ def tell(delivery: Delivery, on_sent: Callable[[int], None], renew: Callable[[fl
     UnknownSubject
         The report or the order is gone.
     """
+    if delivery.kind == "recall":
+        _take_back(delivery)
+        return
     try:
         message = write_told(delivery)
     except (OSError, UnknownContent, OversizedReport) as error:
@@ -53,6 +60,18 @@ def tell(delivery: Delivery, on_sent: Callable[[int], None], renew: Callable[[fl
             raise FailedRequest(Failure("refused", "request_refused", "this destination takes no messages"))
         release()
         receiver.post(message, on_sent=on_sent, on_body_sent=lambda: renew(receiver.answer_timeout_s))
+    finally:
+        receiver.close()
+
+
+def _take_back(delivery: Delivery) -> None:
+    places = find_places(delivery)
+    receiver = connect(delivery.destination)
+    try:
+        if receiver.withdraw is None:
+            text = "nothing can be taken out of this destination from here"
+            raise FailedRequest(Failure("refused", "request_refused", text))
+        receiver.withdraw(places)
     finally:
         receiver.close()
 

@@ -1,11 +1,12 @@
 """The department's worklist in the portal as a receiver: the bytes are here already, so a line on the list is all."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from access.database import run_write
+from access.models import Department
 from registry.models import Destination, Study
-from registry.worklist import put_on_worklist
+from registry.worklist import put_on_worklist, withdraw_items
 from repository.delivery.receiver import File, Receiver
 from repository.delivery.store_answer import StoreAnswer
 from repository.models import Delivery
@@ -16,7 +17,11 @@ WRITE_TIMEOUT_S = 30.0
 def connect(destination: Destination) -> Receiver:
     """Prepare to put studies on the list of the destination's department (`worklist:`)."""
     return Receiver(
-        store=partial(_store, destination), probe=_probe, close=_close, answer_timeout_s=WRITE_TIMEOUT_S
+        store=partial(_store, destination),
+        probe=_probe,
+        close=_close,
+        answer_timeout_s=WRITE_TIMEOUT_S,
+        withdraw=partial(_withdraw, destination),
     )
 
 
@@ -47,6 +52,16 @@ def _put(destination: Destination, uids: list[str]) -> None:
             priority_rank=delivery.priority_rank if delivery else 1,
             reason=delivery.send_request.reason if delivery and delivery.send_request else "",
         )
+
+
+def _withdraw(destination: Destination, places: Sequence[tuple[str, str, str]]) -> None:
+    """Take the studies off the list of which nothing is left."""
+    departments = Department.objects.filter(pk=destination.department_id)
+    empty = Study.objects.filter(
+        study_instance_uid__in={place[0] for place in places}, number_of_study_related_instances=0
+    )
+    for study in empty.order_by("pk"):
+        run_write(partial(withdraw_items, study, departments))
 
 
 def _probe() -> None:

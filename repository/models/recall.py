@@ -31,7 +31,7 @@ class RecallReceipt(models.Model):
     """What one receiver has done about a recall.
 
     States: `sending` (the rejection note is on its way), `acknowledged` (its system took the note), `task` (a person
-    there has to remove the images), `done` (that person has).
+    there has to remove the images), `done` (that person has), `undone` (it was brought back before anything was asked).
     """
 
     recall = models.ForeignKey(Recall, models.CASCADE, related_name="receipts")
