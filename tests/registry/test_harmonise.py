@@ -156,7 +156,6 @@ def test_folding_is_stable(text):
     assert len(fold_word(text)) <= 400
 
 
-
 @pytest.mark.parametrize(
     ("value", "scheme", "meaning", "region"),
     [

@@ -6,8 +6,10 @@ import pytest
 from django.utils import timezone
 
 from access.models import AuditEvent
-from registry.models import Encounter
-from tests.registry.factories import make_department
+from registry.fhir.door import Asked
+from registry.fhir.resources.encounter import read_encounter
+from registry.models import Encounter, PatientFlag
+from tests.registry.factories import make_actor, make_department
 from tests.registry.fhir.oracle import check_resource
 from tests.registry.fhir.test_imaging_study import NUMBER, SYSTEM, ids_of, make_known
 
@@ -73,3 +75,10 @@ def test_parameters(ask, department, visit):
         f"_id={over.pk}": {str(over.pk)},
     }.items():
         assert set(ids_of(ask(f"Encounter?{query}"))) == expected, query
+
+
+def test_of_a_protected_identity_no_place_is_told_to_people(department, visit):
+    asked = Asked(make_actor(department), "https://samsyn.example/fhir")
+    assert "serviceProvider" in read_encounter(asked, str(visit.pk))
+    PatientFlag.objects.create(patient=visit.patient, kind="protected_2", registered_at=timezone.now())
+    assert "serviceProvider" not in read_encounter(asked, str(visit.pk))

@@ -49,7 +49,7 @@ def test_a_document_that_is_superseded_is_told_to_whom_asked_for_updates(departm
     with write_transaction():
         deprecate([entry])
     notify_subscribers()
-    by_topic = {}
+    by_topic: dict[str, list[tuple[int, str]]] = {}
     for bundle in hook.bundles:
         by_topic.setdefault(values_of(bundle, "topic")[0], []).extend(events_of(bundle))
     assert by_topic == {
