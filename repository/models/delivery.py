@@ -121,7 +121,8 @@ class Attempt(models.Model):
         indexes = [
             models.Index(
                 fields=["slot_until"], name="attempt_slot", condition=models.Q(slot_until__isnull=False)
-            )
+            ),
+            models.Index(fields=["ended_at"], name="attempt_ended"),
         ]
 
     def __str__(self) -> str:
