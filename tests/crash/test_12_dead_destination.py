@@ -36,7 +36,7 @@ def queue_up(study, destination: Destination, subscription: Subscription, number
             not_before=now,
             deadline_at=now + timedelta(hours=24),
         )
-        for generation in range(1, number + 1)
+        for generation in range(101, number + 101)
     ]
     made = Delivery.objects.bulk_create(rows, batch_size=500)
     [uid, *_] = uids_of(study)
