@@ -41,8 +41,8 @@ for number, url in enumerate(["", *json.loads({urls!r})]):
     if not url:
         continue
     where = Destination.objects.create(department=department, name="PACS", url=url, max_parallel=3)
-    Subscription.objects.create(department=department, destination=where, filter={"modality": ["CT"]})
-    Subscription.objects.create(department=department, destination=where, filter={"modality": ["CR"]}, priority="urgent")
+    Subscription.objects.create(department=department, destination=where, filter={{"modality": ["CT"]}})
+    Subscription.objects.create(department=department, destination=where, filter={{"modality": ["CR"]}}, priority="urgent")
 """
 
 

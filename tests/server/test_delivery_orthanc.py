@@ -36,7 +36,7 @@ for number in (1, 2):
     unit = CareUnit.objects.create(provider=provider, hsa_id=f"SE1-U{{number}}", name=f"Hospital {{number}}")
     made.append(Department.objects.create(unit=unit, hsa_id=f"SE1-D{{number}}", name="Radiology"))
 destination = Destination.objects.create(department=made[1], name="Orthanc", url={url!r})
-Subscription.objects.create(department=made[1], destination=destination, filter={"modality": ["CT"]})
+Subscription.objects.create(department=made[1], destination=destination, filter={{"modality": ["CT"]}})
 """
 
 READ_DELIVERIES = """
