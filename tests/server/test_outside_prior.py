@@ -35,7 +35,7 @@ destination = Destination.objects.create(
     department=made[1], name="Orthanc", url={url!r}, translates=True, patient_issuer="1.2.752.99.7",
     accession_issuer="SE-TWO",
 )
-Subscription.objects.create(department=made[1], destination=destination, wants=["images", "priors"], filter={"modality": ["MR"]})
+Subscription.objects.create(department=made[1], destination=destination, wants=["images", "priors"], filter={{"modality": ["MR"]}})
 """
 ORDER = """
 from datetime import timedelta
