@@ -108,6 +108,7 @@ KINDS: dict[str, Kind] = {
     "subscription_add": _OBJECT_CHANGE,
     "subscription_change": _OBJECT_CHANGE,
     "subscription_end": _OBJECT_CHANGE,
+    "subscription_replay": _OBJECT_CHANGE,
     "review_draw": Kind(LOG_USED, "R", "log"),
     "review_finding": _RESTRICTED,
     "review_sign": _RESTRICTED,

@@ -85,13 +85,6 @@ class AttemptRow(Form):
     error = serializers.CharField()
 
 
-class ActionByFilter(Form):
-    """What is done to which deliveries, and why; a filter that names nothing is refused."""
-
-    reason = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    filter = DeliveryWanted()
-
-
 class Done(Form):
     """To how many deliveries something was done: those of others, and in other states, are left as they are."""
 

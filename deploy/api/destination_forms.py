@@ -86,7 +86,7 @@ class DestinationRow(DestinationFields):
         return bool(row.client_certificate_sealed)
 
 
-class Reason(Form):
+class HoldReason(Form):
     """Why something is done, for those who come after."""
 
     reason = serializers.CharField(max_length=200)
@@ -98,8 +98,19 @@ class Maintenance(Form):
     until = serializers.DateTimeField(allow_null=True)
 
 
-class ProbeRow(Form):
-    """What a test found: nothing of a patient was sent."""
+class CertificateRow(Form):
+    """What a receiver shows of itself under TLS."""
 
-    is_reachable = serializers.BooleanField()
-    text = serializers.CharField()
+    subject = serializers.CharField()
+    issuer = serializers.CharField()
+    valid_to = serializers.DateTimeField()
+    tls_version = serializers.CharField()
+
+
+class ProbeRow(Form):
+    """What a test found: nothing of a patient was sent; `error` is empty when the receiver answered as it should."""
+
+    answers = serializers.BooleanField()
+    error = serializers.CharField()
+    latency_ms = serializers.IntegerField()
+    certificate = CertificateRow(allow_null=True)

@@ -174,9 +174,9 @@ class OpeningReview(ApiView):
 
 
 class Notices(ApiView):
-    """What the head of the caller's unit was told."""
+    """What the caller's unit was told for such as the caller."""
 
-    words = {"GET": ("review_access",)}
+    words = {"GET": ("review_access", "keep_destinations")}
 
     @extend_schema(responses=list_of(NoticeRow))
     def get(self, request: Request) -> Response:
@@ -188,7 +188,7 @@ class Notices(ApiView):
 class NoticeSeen(ApiView):
     """That a notice was seen."""
 
-    words = {"POST": ("review_access",)}
+    words = {"POST": ("review_access", "keep_destinations")}
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, key: int) -> Response:

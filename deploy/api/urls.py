@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from access.rest import ActorAuthentication
 from deploy.api import (
+    acts,
     care,
     codes,
     consents,
@@ -14,11 +15,13 @@ from deploy.api import (
     destinations,
     emergencies,
     merges,
+    recalls,
     receipts,
     reviews,
     sendings,
     shares,
     subscriptions,
+    why,
     worklist,
 )
 from deploy.api.base import DeclaredWords
@@ -106,12 +109,21 @@ urlpatterns = [
     path("merges/search", merges.MergesFound.as_view()),
     path("merges/<int:key>", merges.MergeOne.as_view()),
     path("merges/<int:key>/undo", merges.MergeUndo.as_view()),
+    path("studies/<str:study_instance_uid>/why", why.Why.as_view()),
+    path("recalls", recalls.Recalls.as_view()),
+    path("recalls/<int:key>/receipts/<int:receipt>/done", recalls.RecallDone.as_view()),
     path("worklist", worklist.Worklist.as_view()),
     path("worklist/<int:key>/done", worklist.WorklistDone.as_view()),
     path("deliveries", deliveries.Deliveries.as_view()),
     path("deliveries/search", deliveries.DeliveriesFound.as_view()),
     path("deliveries/<int:key>", deliveries.DeliveryOne.as_view()),
     path("deliveries/<int:key>/attempts", deliveries.DeliveryAttempts.as_view()),
+    *(path(f"deliveries/<int:key>/{name}", acts.make_act(acts.DeliveryAct, name)) for name in acts.ACTS),
+    *(path(f"deliveries/bulk/{name}", acts.make_act(acts.DeliveriesAct, name)) for name in acts.ACTS),
+    path("destinations/<int:key>/test", acts.DestinationTest.as_view()),
+    path("destinations/<int:key>/hold", acts.DestinationHold.as_view()),
+    path("destinations/<int:key>/release", acts.DestinationRelease.as_view()),
+    path("destinations/<int:key>/maintenance", acts.DestinationMaintenance.as_view()),
     path("subscriptions", subscriptions.Subscriptions.as_view()),
     path("subscriptions/<int:key>", subscriptions.SubscriptionOne.as_view()),
     path("destinations", destinations.Destinations.as_view()),

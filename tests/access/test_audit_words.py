@@ -17,6 +17,7 @@ ABOUT_NO_PATIENT = {
     "assignment_end",
     "assignment_give",
     "audit_erase",
+    "delivery_retry",
     "destination_add",
     "destination_change",
     "destination_hold",
@@ -34,6 +35,7 @@ ABOUT_NO_PATIENT = {
     "subscription_add",
     "subscription_change",
     "subscription_end",
+    "subscription_replay",
     "unmap_code",
 }
 
