@@ -1,7 +1,7 @@
 """One study to the destinations that are to have it now: who wants it, what of it, and what is planned already."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from django.db.models import QuerySet
@@ -64,7 +64,7 @@ def plan_study(study: Study, trigger: Trigger, index: SubscriptionIndex) -> set[
         if is_new:
             priorities.add(wish.priority)
         with_priors = [row for row in wish.subscriptions if "priors" in row.wants]
-        if with_priors and (is_new or trigger.kind == "quiet"):
+        if with_priors and trigger.kind != "replay" and (is_new or trigger.kind == "quiet"):
             priorities |= plan_priors(study, wish.destination, subscriptions=with_priors)
     return priorities
 
@@ -80,7 +80,7 @@ def is_due(subscription: Subscription, study: Study, trigger: Trigger) -> bool:
 
 def _wishes(study: Study, trigger: Trigger, index: SubscriptionIndex) -> Iterable[Wish]:
     if trigger.kind == "replay":
-        return join_wishes(trigger.subscriptions)
+        return [replace(wish, priority="bulk") for wish in join_wishes(trigger.subscriptions)]
     found = find_wishes(study, index)
     return join_wishes(row for wish in found for row in wish.subscriptions if is_due(row, study, trigger))
 
