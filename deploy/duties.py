@@ -56,6 +56,7 @@ DUTIES = (
     Duty("plan_deliveries", 1, delivery.plan_deliveries),
     Duty("sweep_leases", 10, delivery.sweep_leases),
     Duty("expire_overdue", 30, delivery.expire_overdue),
+    Duty("note_late_urgent", 30, delivery.note_late_urgent),
     Duty("follow_decisions", 1, delivery.follow_decisions),
     Duty("open_windows", 1, delivery.open_windows),
     Duty("age_deliveries", 60, delivery.age_deliveries),

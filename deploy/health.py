@@ -8,6 +8,7 @@ from access.audit_state import count_unsealed, count_unshipped
 from access.authentication import Unauthenticated, authenticate
 from registry.harmonise.coverage import read_coverage
 from registry.models import Change, Conflict
+from repository.delivery.figures import read_figures
 from repository.models import Damage, Delivery, Pack
 from repository.objects.selection import open_store
 from repository.xds.backlog import read_backlog
@@ -60,5 +61,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
         numbers[f"samsyn_harmonised_with_procedure{{{label}}}"] = source.with_procedure
         numbers[f"samsyn_harmonised_with_region{{{label}}}"] = source.with_region
         numbers[f"samsyn_unmapped_words{{{label}}}"] = source.open_words
+    for figure in read_figures():
+        labels = {"destination": figure.destination, "state": figure.state}
+        told = ",".join(f'{name}="{value}"' for name, value in labels.items() if value)
+        numbers[f"samsyn_{figure.name}{{{told}}}" if told else f"samsyn_{figure.name}"] = round(figure.value)
     body = "".join(f"{name} {value}\n" for name, value in numbers.items())
     return HttpResponse(body, content_type="text/plain; version=0.0.4")

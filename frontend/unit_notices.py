@@ -8,9 +8,11 @@ from django.utils.translation import gettext as _
 
 from access.actor import Actor
 from registry.models import Notice
-from registry.notices import EMERGENCY_LIFT, EMERGENCY_OPENING, list_notices
+from registry.notices import EMERGENCY_LIFT, EMERGENCY_OPENING, URGENT_LATE, list_notices
 
 SHOWN = 20
+_PLACES = {"delivery": "deliveries"}
+"""By kind of the row that a notice is about, the page where it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class NoticeLine:
 
 
 def list_unit_notices(actor: Actor) -> tuple[NoticeLine, ...]:
-    """List the unseen notices of the actor's unit, newest first; none without `review_access`."""
+    """List the unseen notices of the actor's unit that are for such as the actor, newest first."""
     return tuple(_make_line(row) for row in list_notices(actor, unseen_only=True, limit=SHOWN))
 
 
@@ -32,8 +34,11 @@ def _make_line(row: Notice) -> NoticeLine:
     words = {
         EMERGENCY_OPENING: _("An emergency opening was made at the unit and waits for review."),
         EMERGENCY_LIFT: _("A block was lifted in an emergency."),
+        URGENT_LATE: _("An urgent delivery has not arrived within an hour."),
     }
     kind, _separator, key = row.subject_row.partition(":")
     is_opening = kind == "opening" and key.isdecimal()
-    address = reverse("review_opening", args=[int(key)]) if is_opening else reverse("review")
+    address = (
+        reverse("review_opening", args=[int(key)]) if is_opening else reverse(_PLACES.get(kind, "review"))
+    )
     return NoticeLine(row.pk, words.get(row.kind, row.kind), row.created_at, address)

@@ -1,6 +1,6 @@
-"""Notices to heads of unit: a row in the transaction of what happened, shown in the portal; mail points to it.
+"""Notices to heads of unit and operators: a row in the transaction of what happened, in the portal; mail points to it.
 
-A head of unit is whoever holds `review_access` in a department of the unit.
+A head of unit is whoever holds `review_access` in a department of the unit, an operator who holds `keep_destinations`.
 """
 
 from datetime import datetime
@@ -18,6 +18,13 @@ from registry.noted import UnknownEntry
 
 EMERGENCY_OPENING = "emergency_opening"
 EMERGENCY_LIFT = "emergency_lift"
+URGENT_LATE = "urgent_late"
+TOLD = {
+    EMERGENCY_OPENING: "review_access",
+    EMERGENCY_LIFT: "review_access",
+    URGENT_LATE: "keep_destinations",
+}
+"""By kind, the permission of those who are told."""
 MAILED_AT_ONCE = 100
 
 
@@ -29,10 +36,11 @@ def tell_head(kind: str, unit_id: int, patient_id: int, subject_row: str, now: d
 
 
 def list_notices(actor: Actor, *, unseen_only: bool = False, limit: int = 200) -> list[Notice]:
-    """Return what the head of the actor's unit was told, newest first; nothing without `review_access`."""
-    if not actor.may("review_access") or actor.scope.unit_id is None:
+    """Return what the actor's unit was told for such as the actor, newest first; nothing without a right of `TOLD`."""
+    kinds = _kinds_for(actor)
+    if not kinds or actor.scope.unit_id is None:
         return []
-    rows = Notice.objects.filter(unit=actor.scope.unit_id).select_related("unit", "patient")
+    rows = Notice.objects.filter(unit=actor.scope.unit_id, kind__in=kinds).select_related("unit", "patient")
     if unseen_only:
         rows = rows.filter(seen_at__isnull=True)
     return list(rows.order_by("-pk")[:limit])
@@ -46,9 +54,7 @@ def mark_seen(actor: Actor, notice_id: int) -> None:
     UnknownEntry
         There is none, or it is not for the actor's unit.
     """
-    if not actor.may("review_access"):
-        raise UnknownEntry("no such notice")
-    rows = Notice.objects.filter(pk=notice_id, unit=actor.scope.unit_id)
+    rows = Notice.objects.filter(pk=notice_id, unit=actor.scope.unit_id, kind__in=_kinds_for(actor))
     if not rows.exists():
         raise UnknownEntry("no such notice")
     run_write(lambda: rows.filter(seen_at__isnull=True).update(seen_at=timezone.now(), seen_by=actor.subject))
@@ -76,7 +82,7 @@ def _mail(notice: Notice) -> int:
     if not run_write(lambda: own.filter(mailed_at__isnull=True).update(mailed_at=timezone.now())):
         return 0  # another process sends it
     try:
-        to = _reviewers_of(notice.unit)
+        to = _holders_of(TOLD.get(notice.kind, "review_access"), notice.unit)
         if to:
             text = f"{_SENTENCES[notice.kind]}\n\n{settings.PUBLIC_BASE_URL}/\n"
             send_mail(f"Samsyn: {notice.unit.name}", text, settings.NOTICE_MAIL_FROM, to)
@@ -90,15 +96,19 @@ _SENTENCES = {
     EMERGENCY_OPENING: "En nödöppning har gjorts vid enheten och väntar på granskning.\n"
     "An emergency opening was made at the unit and waits for review.",
     EMERGENCY_LIFT: "En spärr har hävts i en nödsituation.\nA block was lifted in an emergency.",
+    URGENT_LATE: "En brådskande leverans har inte kommit fram inom en timme.\n"
+    "An urgent delivery has not arrived within an hour.",
 }
 
 
-def _reviewers_of(unit: CareUnit) -> list[str]:
-    """Return the addresses of those who hold `review_access` in a department of the unit now."""
+def _kinds_for(actor: Actor) -> list[str]:
+    return [kind for kind, right in TOLD.items() if actor.may(right)]
+
+
+def _holders_of(right: str, unit: CareUnit) -> list[str]:
+    """Return the addresses of those who hold a permission in a department of the unit now."""
     now = timezone.now()
-    rights = DepartmentGroupPermission.objects.filter(
-        content_object__unit=unit, permission__codename="review_access"
-    )
+    rights = DepartmentGroupPermission.objects.filter(content_object__unit=unit, permission__codename=right)
     pairs = list(rights.values_list("group", "content_object"))
     found: set[str] = set()
     for group_id, department_id in pairs:

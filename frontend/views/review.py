@@ -31,7 +31,7 @@ from registry.emergency import (
 )
 from registry.models import EmergencyOpening, EmergencyReview, LogReview, LogReviewItem
 from registry.noted import UnknownEntry
-from registry.notices import mark_seen
+from registry.notices import TOLD, mark_seen
 from registry.review.findings import (
     OwnAccess,
     find_review,
@@ -182,7 +182,7 @@ def judge_item(request: HttpRequest, actor: Actor, review_id: int, item_id: int)
 @portal_page
 def see_notice(request: HttpRequest, actor: Actor, notice_id: int) -> HttpResponse:
     """Note that a notice was seen."""
-    require_any(actor, RIGHT)
+    require_any(actor, *TOLD.values())
     try:
         mark_seen(actor, notice_id)
     except UnknownEntry as error:

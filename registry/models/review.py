@@ -9,7 +9,8 @@ from registry.models.patient import Patient
 class Notice(models.Model):
     """Something that the head of a unit is told at once; the row is the notice, mail only points to it.
 
-    Kinds: `emergency_opening` (step two was taken), `emergency_lift` (a block was lifted in an emergency).
+    Kinds: `emergency_opening` (step two was taken), `emergency_lift` (a block was lifted in an emergency),
+    `urgent_late` (an urgent delivery has not arrived in its time).
     `subject_row` names the row in question, as `opening:12`.
     """
 

@@ -9,13 +9,15 @@ from django.db.models import F
 from access.database import database_now, run_write
 from registry import changes
 from registry.models import Destination, Study
-from registry.subscriptions import PRIORITIES
+from registry.wishes.priorities import PRIORITIES
 from repository.delivery import breaker
 from repository.delivery.ageing import age_deliveries, heal_after_jump
 from repository.delivery.basis import follow_decisions, release_awaiting
+from repository.delivery.currency import is_behind_journal
 from repository.delivery.deadlines import expire_overdue
+from repository.delivery.late import note_late_urgent
 from repository.delivery.opening import open_windows, review_windows
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.plan import plan_deliveries as plan_what_changed
 from repository.delivery.probing import ask
 from repository.delivery.schedule import claim, sweep_leases
 from repository.delivery.send import Source, send
@@ -25,6 +27,7 @@ __all__ = [
     "expire_overdue",
     "follow_decisions",
     "heal_after_jump",
+    "note_late_urgent",
     "note_quiet_studies",
     "open_windows",
     "plan_deliveries",
@@ -45,6 +48,14 @@ def note_quiet_studies() -> int:
     return sum(_note_quiet(pk, due_at) for pk, due_at in found if due_at is not None)
 
 
+def plan_deliveries() -> frozenset[str]:
+    """Plan what the change feed brought since last time; returns the priorities that have new work.
+
+    A database that is behind the journal plans nothing.
+    """
+    return frozenset() if is_behind_journal() else plan_what_changed()
+
+
 def probe_destinations() -> int:
     """Ask the destinations behind an open breaker whether they answer again; returns how many do."""
     due = [pk for pk in breaker.due_probes() if breaker.claim_probe(pk)]
@@ -58,6 +69,8 @@ def send_ready(
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Claim one delivery and make an attempt at it; False when nothing may go now."""
+    if is_behind_journal():
+        return False
     lease = claim(worker, priorities)
     if lease is None:
         return False

@@ -30,7 +30,7 @@ def claim_all(number: int) -> list[int]:
 def shared(region, make_quiet) -> tuple[Subscription, Subscription]:
     """Two subscriptions of one destination: twenty of the first are ready before six of the second."""
     other = Subscription.objects.create(
-        department=region.ward, destination=region.destination, modalities=["MR"]
+        department=region.ward, destination=region.destination, filter={"modality": ["MR"]}
     )
     for modality, number in (("CT", 20), ("MR", 6)):
         for _ in range(number):
