@@ -1,8 +1,11 @@
 """A real nginx with the shipped configuration: nobody can claim a certificate, neither past it nor through it."""
 
 import base64
+import contextlib
 import http.client
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -10,13 +13,21 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from registry.ihe.ebrim_names import QUERY, RIM
 from tests.access.tokens import AUDIENCE, ISSUER, Signer, make_claims, sha256_of
+from tests.repository.xds.test_retrieve_documents import request_for
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.nginx import Nginx, run_nginx
 from tests.support.samsyn import SamsynServer
+from tests.support.soap import make_envelope, make_package
 
 pytestmark = pytest.mark.server
 SECRET = "known to the proxy alone"
+QUESTION = make_envelope(
+    "urn:ihe:iti:2007:RegistryStoredQuery",
+    f'<x:AdhocQueryRequest xmlns:x="{QUERY}" xmlns:r="{RIM}"><x:ResponseOption returnType="LeafClass"/>'
+    '<r:AdhocQuery id="urn:uuid:00000000-0000-4000-8000-000000000000"/></x:AdhocQueryRequest>',
+)
 ADD_ISSUER = """
 from access.models import ApiClient, TokenIssuer
 issuer = TokenIssuer.objects.create(name="Region", issuer={issuer!r}, audience={audience!r}, jwks={jwks!r})
@@ -143,3 +154,47 @@ def test_the_log_names_the_client_and_not_the_proxy(place):
     place.get(pair=place.known, **{"X-Forwarded-For": "203.0.113.9"})
     code = "from access.models import AuditEvent; e = AuditEvent.objects.last(); print(e.actor, e.address)"
     assert place.server.run_code(code).split() == ["pacs", "127.0.0.1"]
+
+
+def post_soap(place, path, body, content_type="application/soap+xml"):
+    """Send SOAP through nginx with the registered certificate."""
+    headers = {"Content-Type": content_type}
+    url = place.nginx.url + path
+    return requests.post(url, body, headers=headers, cert=place.known, verify=str(place.own.ca), timeout=60)
+
+
+def test_soap_passes_with_the_certificate_and_not_without(place):
+    answer = post_soap(place, "/ihe/registry", QUESTION)
+    assert answer.status_code == 200, answer.text
+    assert b"XDSUnknownStoredQuery" in answer.content
+    for path in ("/ihe/registry", "/ihe/repository", "/ihe/imaging"):
+        forged = {"Content-Type": "application/soap+xml", **place.forge("guessed")}
+        bare = requests.post(place.nginx.url + path, QUESTION, headers=forged, verify=str(place.own.ca))
+        assert bare.status_code == 401, path
+
+
+def test_metadata_has_a_bound_at_nginx_and_documents_have_none(place):
+    long = b"x" * (17 << 20)
+    for path in ("/ihe/registry", "/ihe/imaging"):
+        assert "nginx" in post_soap(place, path, long).text
+    body, content_type = make_package(request_for("1.2.3"), {"beside": long})
+    answer = post_soap(place, "/ihe/repository", body, content_type)
+    assert answer.status_code == 200, answer.text
+    assert b"XDSDocumentUniqueIdError" in answer.content
+
+
+@pytest.mark.parametrize(("path", "connections"), [("/ihe/registry", 64), ("/ihe/imaging", 32)])
+def test_no_address_takes_all_connections_for_soap(place, path, connections):
+    context = ssl.create_default_context(cafile=str(place.own.ca))
+    context.load_cert_chain(*place.known)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml\r\n"
+    assert post_soap(place, path, QUESTION).status_code != 503
+    with contextlib.ExitStack() as waiting:
+        for _ in range(connections):
+            plain = socket.create_connection(("localhost", place.nginx.port), timeout=60)
+            secured = waiting.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+            secured.sendall(head.encode() + b"Content-Length: 1000\r\n\r\n<")
+        deadline = time.monotonic() + 20
+        while post_soap(place, path, QUESTION).status_code != 503:
+            assert time.monotonic() < deadline, "one more than the limit was let in"
+        assert place.get(pair=place.known).status_code == 200, "another address is closed too"

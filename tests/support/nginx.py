@@ -16,7 +16,7 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log info;
-events {{ worker_connections 64; }}
+events {{ worker_connections 256; }}
 http {{
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
