@@ -7,7 +7,7 @@ from repository.models import Delivery
 
 Stop = tuple[str, str]
 """State and reason code of a delivery that must not be sent."""
-OF_IMAGES = frozenset({"study", "prior", "correction"})
+OF_IMAGES = frozenset({"study", "prior"})
 
 
 def find_stop(delivery: Delivery) -> Stop | None:

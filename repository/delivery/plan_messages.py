@@ -2,6 +2,7 @@
 
 from registry.models import Change, Study
 from repository.delivery.arrivals import note_arrival
+from repository.delivery.plan_corrections import plan_correction
 from repository.delivery.plan_recalls import plan_recall
 from repository.delivery.plan_reports import plan_reports
 from repository.delivery.plan_requests import plan_requests
@@ -19,6 +20,8 @@ def plan_messages(change: Change) -> set[str]:
         return note_arrival(change)
     if change.kind in RECALLS:
         return plan_recall(change)
+    if change.kind == "patient_merged":
+        return plan_correction(change)
     if change.kind not in REPORTS | REQUESTS or not change.study_instance_uid:
         return set()
     study = Study.objects.filter(study_instance_uid=change.study_instance_uid).first()

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from access.database import release
-from registry.models import Order, ReportVersion
+from registry.models import Order, PatientMerge, ReportVersion
 from registry.reports import ADDENDUM
 from repository.delivery.connect import connect
+from repository.delivery.correction_messages import write_merge
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.fhir_messages import write_report_message, write_request_message
 from repository.delivery.kinds import TELLING, kind_of
@@ -17,7 +18,7 @@ from repository.delivery.report_messages import write_report
 from repository.document_store import UnknownContent
 from repository.models import Delivery
 
-TOLD_KINDS = frozenset({"report", "request"})
+TOLD_KINDS = frozenset({"report", "request", "correction"})
 
 
 class UnknownSubject(LookupError):
@@ -86,7 +87,7 @@ def write_told(delivery: Delivery) -> Message:
     """
     if delivery.kind == "report":
         return _write_report(delivery)
-    return _write_request(delivery)
+    return _write_correction(delivery) if delivery.kind == "correction" else _write_request(delivery)
 
 
 def is_overtaken(delivery: Delivery) -> bool:
@@ -113,6 +114,17 @@ def _write_report(delivery: Delivery) -> Message:
         raise UnknownSubject(f"the report version of delivery {delivery.pk} is gone")
     write = write_report_message if kind_of(delivery.destination.url) == "fhir" else write_report
     return write(version, delivery.study, delivery.destination, delivery.planned_at, _key(delivery))
+
+
+def _write_correction(delivery: Delivery) -> Message:
+    merge = PatientMerge.objects.filter(pk=delivery.because["merge"], undone_at=None).first()
+    key = _key(delivery)
+    message = (
+        write_merge(merge, delivery.study, delivery.destination, delivery.planned_at, key) if merge else None
+    )
+    if message is None:
+        raise UnknownSubject(f"the merge of delivery {delivery.pk} was undone")
+    return message
 
 
 def _write_request(delivery: Delivery) -> Message:
