@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from access.database import release, run_write
+from repository.commitment_reports import take_report
 from repository.delivery.failure import FailedRequest, Failure
 from repository.models import AskedCommitment
 
@@ -72,27 +73,6 @@ def commit_instances(
         return _wait_for_report(transaction, on_wait)
     finally:
         association.release()
-
-
-def take_report(event: evt.Event) -> tuple[int, Dataset | None]:
-    """Keep the report of a receiver that was asked; anybody else's is refused as a transaction that nobody knows."""
-    report = event.event_information
-    transaction = str(report.get("TransactionUID", ""))
-    peer = event.assoc.acceptor if event.assoc.is_requestor else event.assoc.requestor
-    failed = {
-        str(item.ReferencedSOPInstanceUID): int(item.get("FailureReason", 0x0110))
-        for item in report.get("FailedSOPSequence", [])
-    }
-    committed = [str(item.ReferencedSOPInstanceUID) for item in report.get("ReferencedSOPSequence", [])]
-    rows = AskedCommitment.objects.filter(
-        transaction_uid=transaction, ae_title=str(peer.ae_title).strip(), answered_at=None
-    )
-    values = {"answered_at": timezone.now(), "committed": committed, "failed": failed}
-    try:
-        taken = run_write(lambda: rows.update(**values))
-    finally:
-        release()
-    return (0x0000 if taken else 0x0110), None
 
 
 def _find_in(association: Any, model: Any, study_uid: str, series_uid: str) -> set[str]:

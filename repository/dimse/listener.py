@@ -26,7 +26,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from access.actor import Actor
 from access.application_entities import authenticate_entity, known_titles
 from access.database import release
-from repository.delivery.verify_dimse import take_report
+from repository.commitment_reports import take_report
 from repository.dimse.commitment_scp import commit
 from repository.dimse.find_scp import find
 from repository.dimse.move_scp import get, move
