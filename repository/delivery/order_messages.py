@@ -42,7 +42,7 @@ def write_order(
     accession = write_entity(number, issuer)
     segments = [
         write_patient(study, destination),
-        _write_control(order, accession, is_first=is_first),
+        _write_control(order, is_first=is_first),
         _write_timing(order),
         _write_request(order, study, destination, accession),
         _write_procedure(order, study, accession),
@@ -50,13 +50,13 @@ def write_order(
     return write_message(destination, KIND, filter(None, segments), planned_at, key)
 
 
-def _write_control(order: Order, accession: str, *, is_first: bool) -> str:
+def _write_control(order: Order, *, is_first: bool) -> str:
     control = CANCELLED if order.status == "cancelled" else NEW if is_first else CHANGED
     department = order.ordering_department
     fields = dict.fromkeys(range(1, 22), "")
     fields[1] = control
     fields[2] = write_entity(order.placer_order_number, order.placer_issuer)
-    fields[3] = write_entity(order.filler_order_number, "") or accession
+    fields[3] = write_entity(order.filler_order_number, "")
     fields[5] = STATES.get(order.status, "")
     fields[9] = write_moment(order.changed_at or order.ordered_at)
     fields[12] = write_person(order.requester)
@@ -77,7 +77,7 @@ def _write_request(order: Order, study: Study, destination: Destination, accessi
     fields = dict.fromkeys(range(1, 32), "")
     fields[1] = "1"
     fields[2] = write_entity(order.placer_order_number, order.placer_issuer)
-    fields[3] = write_entity(order.filler_order_number, "") or accession
+    fields[3] = write_entity(order.filler_order_number, "")
     fields[4] = write_coded(procedure.code, procedure.scheme, procedure.text or "Radiology")
     fields[6] = write_moment(order.ordered_at)
     fields[13] = formatted(order.history)

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import hl7
@@ -25,6 +26,10 @@ class MllpReceiver:
     messages: list[hl7.Message] = field(default_factory=list)
     taken: dict[str, hl7.Message] = field(default_factory=dict)
     error_text: str = ""
+    around: Callable[[str, bool], AbstractContextManager[None]] = lambda _id, _is_repeat: (
+        contextlib.nullcontext()
+    )
+    """What happens around an answer, by control id and whether it came before."""
 
     @property
     def url(self) -> str:
@@ -95,13 +100,16 @@ async def _answer(receiver: MllpReceiver, message: hl7.Message, writer) -> None:
         writer.writeblock(b"OK")
         await writer.drain()
         return
+    control_id = str(message.segment("MSH")[10])
+    around = receiver.around(control_id, control_id in receiver.taken)
     if word == "AA":
-        receiver.taken.setdefault(str(message.segment("MSH")[10]), message)
+        receiver.taken.setdefault(control_id, message)
     answer = message.create_ack("AA" if word == "another" else word)
     if word == "another":
         answer.segment("MSA")[2] = "ANOTHER"
     if error or receiver.error_text:
         text = f"ERR||PID^1^3|{error or '103'}|E||||{receiver.error_text}"
         answer.append(hl7.parse(f"{message.segment('MSH')!s}\r{text}\r")[1])
-    writer.writemessage(answer)
-    await writer.drain()
+    with around:
+        writer.writemessage(answer)
+        await writer.drain()

@@ -12,6 +12,7 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 from hl7apy.validation import Validator
 
+from access.database import run_write
 from access.models import AuditEvent
 from registry.linking import Accession
 from registry.models import (
@@ -30,10 +31,12 @@ from registry.orders import OrderDraft, take_order
 from registry.reports import ReportDraft, take_version
 from repository.delivery import mllp
 from repository.delivery.duties import plan_deliveries, send_ready
+from repository.delivery.plan_requests import STATED
 from repository.document_store import keep, store_bytes
 from repository.models import Attempt, Delivery
 from tests.repository.delivery.conftest import MEMORY
 from tests.support.certificates import make_certificates
+from tests.support.hl7v2 import make_source, take
 from tests.support.mllp_receiver import MllpReceiver, run_mllp_receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,24 +77,23 @@ def take_report(study: Study, status: str, text: str, minutes: int = 0, **values
         study_instance_uids=(study.study_instance_uid,),
         **values,
     )
-    return take_version(draft)[1]
+    return run_write(lambda: take_version(draft))[1]
 
 
 def change_order(study: Study, minutes: int = 0, **values) -> Order:
     texts = {"question": "Sten?\nBlödning?", "procedure_text": "DT buk", "urgency": "urgent"} | values
     status = texts.pop("status", "")
-    return take_order(
-        OrderDraft(
-            patient=study.person,
-            changed_at=AT + timedelta(minutes=minutes),
-            accession=Accession("A1", LOCAL),
-            placer_order_number="P1",
-            placer_issuer=LOCAL,
-            status=status,
-            texts=texts,
-            study_instance_uids=(study.study_instance_uid,),
-        )
+    draft = OrderDraft(
+        patient=study.person,
+        changed_at=AT + timedelta(minutes=minutes),
+        accession=Accession("A1", LOCAL),
+        placer_order_number="P1",
+        placer_issuer=LOCAL,
+        status=status,
+        texts=texts,
+        study_instance_uids=(study.study_instance_uid,),
     )
+    return run_write(lambda: take_order(draft))
 
 
 def send_all() -> list[str]:
@@ -369,3 +371,27 @@ def test_under_tls_a_receiver_is_known_by_its_certificate(study, region, tmp_pat
             trusted_certificates=authority, breaker="closed", open_until=None, consecutive_failures=0
         )
         assert send_all() == ["delivered"]
+
+
+def test_what_is_sent_says_the_same_to_the_door_it_might_have_come_in_by(study, region, his: MllpReceiver):
+    make_source(region.hospital, sending_application="SAMSYN", sending_facility="", accession_issuer=LOCAL)
+    for minutes, (status, text) in enumerate(
+        [
+            ("preliminary", "Rad ett\nRad två | ^ & ~ \\"),
+            ("final", "Slutligt"),
+            ("addendum", "Tillägg"),
+            ("corrected", "Ändrat"),
+        ]
+    ):
+        take_report(study, status, text, minutes)
+    order = change_order(study, requested_procedure_id="RP1")
+    assert send_all() == ["delivered"] * 5
+    stated = [
+        name for name in STATED if name not in ("performing_department_id", "ordered_at")
+    ]  # the sender's
+    before = Order.objects.values(*stated).get()
+    for message in his.messages:
+        take(str(message))
+    assert Order.objects.values(*stated).get() == before
+    assert Order.objects.get().changed_at == order.changed_at
+    assert ReportVersion.objects.count() == 4, "a version reads otherwise than it was"
