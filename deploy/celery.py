@@ -10,11 +10,15 @@ for each kind of work, and one beat:
     celery -A deploy.celery beat
 """
 
+import multiprocessing
 import os
 import socket
+import threading
 import time
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
 from kombu import Queue
 from kombu.transport.redis import QoS
 
@@ -26,6 +30,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
+from deploy.alarm import sweep_beside, wake_soon  # noqa: E402
 from deploy.duties import ALL_DUTIES, DUTIES, packs_source, run_duty  # noqa: E402
 from registry.wishes.priorities import PRIORITIES  # noqa: E402
 from repository.delivery.duties import send_ready  # noqa: E402
@@ -36,6 +41,13 @@ QoS.restore_at_shutdown = False
 
 WAKE_EVERY_S = 2.0
 WAKE_LIMIT_S = 60.0
+"""A wake-up claims for so long; what it has claimed by then it sends to the end."""
+VISIBLE_AGAIN_S = 120
+"""Longer than a wake-up claims; a message that comes twice is harmless all the same."""
+CONNECT_S = 2.0
+LONGEST_TASK_S = 6 * 3600.0
+"""A large study on a slow line takes its time: what hangs is found by the time-outs of the connection."""
+QUICK_DUTY_S = 600.0
 DUTIES_QUEUE = "duties"
 SLOW_QUEUE = "slow"
 """Duties that may take minutes, such as publishing an import: planning and sweeping never stand behind them."""
@@ -51,26 +63,56 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_soft_shutdown_timeout=10.0,
     broker_connection_retry_on_startup=True,
-    # Longer than the longest wake-up; a message delivered twice is harmless all the same.
-    broker_transport_options={"visibility_timeout": 7200},
+    broker_transport_options={"visibility_timeout": VISIBLE_AGAIN_S, "socket_connect_timeout": CONNECT_S},
+    task_time_limit=LONGEST_TASK_S,
     timezone=settings.TIME_ZONE,
 )
 
 
+# Made before the children are forked: they see that their worker is asked to end, and stop at the next block.
+_is_ending = multiprocessing.Event()
+_ended = threading.Event()
+
+
+@worker_ready.connect
+def start_sweeper(**_kwargs: Any) -> None:
+    """Sweep in every worker, whatever becomes of Redis and the beat."""
+    sweep_beside(_ended)
+
+
+@worker_shutting_down.connect
+def tell_children(**_kwargs: Any) -> None:
+    """Let sending end at the next block; the rest is ready again."""
+    _is_ending.set()
+    _ended.set()
+
+
 @app.task(name="samsyn.wake")
 def wake(priority: str) -> None:
-    """Send what is ready of one priority, for about a minute at most; the next wake-up goes on."""
+    """Send what is ready, the most urgent first, for about a minute at most; the next wake-up goes on.
+
+    A wake-up for what is urgent does nothing else. The priority of any other is that of its queue only: whoever is
+    woken for bulk takes what is more urgent first, so that bulk never keeps all children.
+    """
+    priorities = ("urgent",) if priority == "urgent" else PRIORITIES
     worker = f"celery-{socket.gethostname()}-{os.getpid()}"
     source = packs_source()
     until = time.monotonic() + WAKE_LIMIT_S
-    while time.monotonic() < until and send_ready(worker, source, (priority,)):
-        pass
+    while not _is_ending.is_set() and time.monotonic() < until:
+        if not send_ready(worker, source, priorities, _is_ending.is_set):
+            return
 
 
 @app.task(name="samsyn.duty")
 def run(name: str) -> None:
-    """Run one duty of the list."""
-    run_duty(name)
+    """Run one duty of the list; where it planned something, wake those who send it."""
+    found = run_duty(name)
+    if isinstance(found, frozenset):
+        wake_soon(_publish_wake, found)
+
+
+def _publish_wake(priority: str) -> None:
+    wake.apply_async((priority,), queue=priority, expires=WAKE_EVERY_S * 2, retry=False)
 
 
 # A wake-up that nobody took before the next one is due is thrown away: no heap grows while workers are off.
@@ -92,6 +134,7 @@ app.conf.beat_schedule = {
             "options": {
                 "queue": DUTIES_QUEUE if duty in DUTIES else SLOW_QUEUE,
                 "expires": float(duty.every_s) * 2,
+                **({"time_limit": QUICK_DUTY_S} if duty in DUTIES else {}),
             },
         }
         for duty in ALL_DUTIES

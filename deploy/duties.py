@@ -107,15 +107,15 @@ def packs_source() -> Source[StoredInstance]:
     return Source(instances_to_send, stream_file)
 
 
-def run_duty(name: str) -> None:
-    """Run one duty by name.
+def run_duty(name: str) -> object:
+    """Run one duty by name and return what it returns.
 
     Raises
     ------
     KeyError
         There is no such duty.
     """
-    {duty.name: duty for duty in ALL_DUTIES}[name].run()
+    return {duty.name: duty for duty in ALL_DUTIES}[name].run()
 
 
 def run_forever(stop: threading.Event) -> None:
@@ -124,7 +124,7 @@ def run_forever(stop: threading.Event) -> None:
     Only one such process may run on a database (`deploy.management.commands.run_duties` sees to it):
     what an earlier one held when it died is given back at once.
     """
-    _run_safely("return_leases", lambda: return_leases_of(f"{EMBEDDED}-"))
+    run_safely("return_leases", lambda: return_leases_of(f"{EMBEDDED}-"))
     threads = [
         threading.Thread(target=_send_until, args=(stop, number, priorities), name=f"sender-{number}")
         for number, priorities in enumerate(SENDERS, 1)
@@ -146,7 +146,7 @@ def _run_duties_until(stop: threading.Event, duties: tuple[Duty, ...]) -> None:
             waits[duty.name] -= TICK_S
             if waits[duty.name] <= 0:
                 waits[duty.name] = duty.every_s
-                _run_safely(duty.name, duty.run)
+                run_safely(duty.name, duty.run)
         stop.wait(TICK_S)
     connection.close()
 
@@ -160,12 +160,12 @@ def _send_until(stop: threading.Event, number: int, priorities: tuple[str, ...])
             pass
 
     while not stop.is_set():
-        _run_safely("send_ready", send_all)
+        run_safely("send_ready", send_all)
         stop.wait(IDLE_S)
     connection.close()
 
 
-def _run_safely(name: str, run: Callable[[], object]) -> None:
+def run_safely(name: str, run: Callable[[], object]) -> None:
     """Run something that is tried again soon: a database that is away must not end the process."""
     try:
         run()
