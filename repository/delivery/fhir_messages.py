@@ -4,6 +4,7 @@ Standard: FHIR R4 messaging.html, MessageHeader, DiagnosticReport, ServiceReques
 """
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
@@ -11,7 +12,6 @@ from uuid import NAMESPACE_URL, uuid5
 import orjson
 from django.conf import settings
 
-from access.actor import Actor
 from registry.affinity import affinity
 from registry.fhir.dates import instant
 from registry.fhir.identifiers import number_identifier
@@ -23,6 +23,7 @@ from registry.models import Destination, Order, ReportVersion, Study
 from repository.delivery.decide import receiver_of
 from repository.delivery.messages import Message
 from repository.delivery.own_numbers import find_patient_numbers
+from repository.delivery.report_files import read_file
 
 EVENTS = "urn:samsyn:delivery"
 """Code system of what a message says: `report`, `request`."""
@@ -32,7 +33,11 @@ def write_report_message(
     version: ReportVersion, study: Study, destination: Destination, planned_at: datetime, key: str
 ) -> Message:
     """Write a version of a report as the receiver would find it at our own door."""
-    focus = make_diagnostic_reports(_actor(destination), [(version.report, version)])[0]
+    focus = make_diagnostic_reports(receiver_of(destination), [(version.report, version)])[0]
+    file = read_file(version)
+    if file is not None:
+        form = {"contentType": file.media_type, "data": b64encode(file.content).decode()}
+        focus["presentedForm"] = [*focus.get("presentedForm", ()), form]
     return _write("report", focus, study, destination, planned_at, key)
 
 
@@ -90,7 +95,3 @@ def _address(resource: Resource) -> str:
 
 def _base() -> str:
     return f"{settings.PUBLIC_BASE_URL}/fhir" if settings.PUBLIC_BASE_URL else ""
-
-
-def _actor(destination: Destination) -> Actor:
-    return receiver_of(destination)

@@ -1,4 +1,6 @@
-"""The file that a version of a report came as, where it is a PDF."""
+"""The file that a version of a report came as."""
+
+from dataclasses import dataclass, field
 
 from registry.models import ReportVersion
 from repository.document_store import MAX_PARSED_BYTES, find_content, open_document
@@ -10,8 +12,16 @@ class OversizedReport(ValueError):
     """The file of a report is larger than one message may be."""
 
 
-def read_pdf(version: ReportVersion) -> bytes:
-    """Return the PDF of a version; empty where it came as text or as another kind of file.
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """A file with its media type."""
+
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+def read_file(version: ReportVersion) -> ReportFile | None:
+    """Return the file of a version; None where it came as text.
 
     Raises
     ------
@@ -21,10 +31,10 @@ def read_pdf(version: ReportVersion) -> bytes:
         It is larger than 64 MiB.
     """
     if not version.document_unique_id:
-        return b""
+        return None
     row = find_content(version.document_unique_id)
-    if row is None or row.mime_type != PDF:
-        return b""
+    if row is None:
+        return None
     if row.size > MAX_PARSED_BYTES:
         raise OversizedReport(f"the file of report version {version.pk} has {row.size} bytes")
-    return b"".join(open_document(version.document_unique_id)[1])
+    return ReportFile(row.mime_type, b"".join(open_document(version.document_unique_id)[1]))

@@ -12,7 +12,7 @@ from repository.delivery.made_files import (
     set_content_time,
     write_made,
 )
-from repository.delivery.report_files import PDF, read_pdf
+from repository.delivery.report_files import PDF, read_file
 from repository.delivery.report_messages import IMAGING_STUDY
 from repository.delivery.report_pdf import STATES, render_report
 from repository.delivery.report_uids import document_uid, series_uid
@@ -23,7 +23,9 @@ SERIES_NUMBER = 9901
 
 def make_document(version: ReportVersion, study: Study) -> MadeInstance:
     """Make the document of a version: the PDF it came as, else its text as one."""
-    content = read_pdf(version) or render_report(version, study)
+    file = read_file(version)
+    is_pdf = file is not None and file.media_type == PDF
+    content = file.content if file is not None and is_pdf else render_report(version, study, file)
     data = describe_study(study)
     data.SOPClassUID, data.SOPInstanceUID = ENCAPSULATED_PDF, document_uid(version.pk)
     data.SeriesInstanceUID, data.SeriesNumber = series_uid(version.report_id), SERIES_NUMBER

@@ -21,19 +21,29 @@ from repository.delivery.messages import (
 )
 from repository.delivery.own_numbers import find_accession, find_procedure
 from repository.delivery.patient_segment import write_patient
-from repository.delivery.report_files import read_pdf
+from repository.delivery.report_files import read_file
 
 KIND = join("ORU", "R01", "ORU_R01")
 STATES = {"preliminary": "P", "final": "F", "addendum": "F", "corrected": "C", "cancelled": "X"}
 """OBR-25 and OBX-11; an addendum is told apart by its observation (`&ADT`)."""
 IMAGING_STUDY = ("18748-4", "Diagnostic imaging study", "LN")
+FILE_TYPES = {
+    "application/pdf": ("AP", "PDF"),
+    "application/rtf": ("AP", "RTF"),
+    "text/xml": ("TEXT", "XML"),
+    "text/plain": ("TEXT", "PLAIN"),
+    "image/jpeg": ("IM", "JPEG"),
+    "image/png": ("IM", "PNG"),
+    "image/tiff": ("IM", "TIFF"),
+}
+"""Components 2 and 3 of ED. Standard: tables 0191 and 0291"""
 DICOM_STUDY = ("113014", "DICOM Study", "DCM")
 
 
 def write_report(
     version: ReportVersion, study: Study, destination: Destination, planned_at: datetime, key: str
 ) -> Message:
-    """Write a version for a receiver; its text in one FT, its PDF, where it came as one, in an ED."""
+    """Write a version for a receiver; its text in one FT, the file it came as in an ED."""
     report = version.report
     orders: list[Order | None] = list(report.orders.order_by("pk")) or [None]
     segments = [write_patient(study, destination)]
@@ -81,11 +91,12 @@ def _write_observations(version: ReportVersion, study: Study) -> list[str]:
     code, name, scheme = IMAGING_STUDY
     observed = join(f"{code}&ADT" if version.status == "addendum" else code, name, scheme)
     rows = [("HD", join(*DICOM_STUDY), plain(study.study_instance_uid))]
-    pdf = read_pdf(version)
-    if version.text or not pdf:
+    file = read_file(version)
+    if version.text or file is None:
         rows.append(("FT", observed, formatted(version.text)))
-    if pdf:
-        rows.append(("ED", observed, join("", "AP", "PDF", "Base64", base64.b64encode(pdf).decode())))
+    if file is not None:
+        kind = FILE_TYPES.get(file.media_type, ("AP", plain(file.media_type.rpartition("/")[2])))
+        rows.append(("ED", observed, join("", *kind, "Base64", base64.b64encode(file.content).decode())))
     author = write_person(version.author)
     return [
         write_segment(

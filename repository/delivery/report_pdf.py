@@ -18,6 +18,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
 
 from registry.models import ReportVersion, Study
+from repository.delivery.report_files import ReportFile
 
 FONT = "delivered-report"
 _FONTS = (
@@ -35,10 +36,13 @@ STATES = {
 }
 
 
-def render_report(version: ReportVersion, study: Study) -> bytes:
-    """Return a version as pages of A4, in the language of the report: whom and what it is about, state, text."""
+def render_report(version: ReportVersion, study: Study, file: ReportFile | None = None) -> bytes:
+    """Return a version as pages of A4, in the language of the report: whom and what it is about, state, text.
+
+    Of a file of another kind it says that there is one, and where.
+    """
     with translation.override("sv" if version.language.startswith("sv") else "en"):
-        story = _write_story(version, study)
+        story = _write_story(version, study, file)
         title = gettext(STATES[version.status])
     out = io.BytesIO()
     document = SimpleDocTemplate(
@@ -57,7 +61,7 @@ def render_report(version: ReportVersion, study: Study) -> bytes:
     return out.getvalue()
 
 
-def _write_story(version: ReportVersion, study: Study) -> list[Any]:
+def _write_story(version: ReportVersion, study: Study, file: ReportFile | None) -> list[Any]:
     font = _register_font()
     body = ParagraphStyle("body", fontName=font, fontSize=10, leading=14)
     title = ParagraphStyle("title", fontName=font, fontSize=15, leading=20)
@@ -66,6 +70,9 @@ def _write_story(version: ReportVersion, study: Study) -> list[Any]:
     story.append(Spacer(0, 6 * mm))
     for line in version.text.splitlines():
         story.append(_paragraph(line, body) if line.strip() else Spacer(0, 4 * mm))
+    if file is not None:
+        text = gettext("The report came as a file of the type %(type)s; it is read in the portal.")
+        story.append(_paragraph(text % {"type": file.media_type}, body))
     return story
 
 

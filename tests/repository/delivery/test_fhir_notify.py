@@ -11,6 +11,7 @@ from access.models import AuditEvent
 from access.secrets import seal
 from registry.models import Destination, PatientIdentifier, ReportReading, Study, Subscription
 from repository.delivery.duties import plan_deliveries, probe_destinations
+from repository.document_store import keep, store_bytes
 from repository.models import Delivery
 from tests.repository.delivery.test_mllp import LOCAL, THEIRS, change_order, send_all, take_report
 from tests.support.hook import Hook, run_hook
@@ -68,6 +69,16 @@ def test_every_version_of_a_report_is_told_in_order(study, hook: Hook):
     assert taken["headers"]["Content-Type"].startswith("application/fhir+json")
     assert ReportReading.objects.count() == 3
     assert set(AuditEvent.objects.filter(action="deliver").values_list("door", flat=True)) == {"fhir"}
+
+
+def test_a_report_is_told_with_the_file_it_came_as(study, hook: Hook, settings, tmp_path: Path):
+    settings.OBJECTS_ROOT = tmp_path
+    content = store_bytes(b"%PDF-1.4 report", "2.25.1234", "application/pdf")
+    keep(content)
+    take_report(study, "final", "", document_unique_id="2.25.1234", file_sha256=content.sha256)
+    assert send_all() == ["delivered"]
+    (form,) = resources_of(hook.bundles[0])[1]["presentedForm"]
+    assert form == {"contentType": "application/pdf", "data": "JVBERi0xLjQgcmVwb3J0"}
 
 
 def test_an_order_is_told_as_it_stands(study, hook: Hook):

@@ -224,6 +224,16 @@ def test_a_report_goes_as_its_pdf_too(study, his: MllpReceiver, settings, tmp_pa
     check_valid(his.messages[0])
 
 
+def test_a_report_goes_as_the_file_it_came_as(study, his: MllpReceiver, settings, tmp_path: Path):
+    settings.OBJECTS_ROOT = tmp_path
+    content = store_bytes(b"<ClinicalDocument/>", "2.25.1235", "text/xml")
+    keep(content)
+    take_report(study, "final", "", document_unique_id="2.25.1235", file_sha256=content.sha256)
+    assert send_all() == ["delivered"]
+    (row,) = [row for row in his.messages[0].segments("OBX") if str(row[2]) == "ED"]
+    assert str(row[5]) == "^TEXT^XML^Base64^PENsaW5pY2FsRG9jdW1lbnQvPg=="
+
+
 def test_a_receiver_that_translates_gets_its_own_numbers_alone(study, his: MllpReceiver):
     Destination.objects.update(translates=True, accession_issuer=THEIRS)
     PatientIdentifier.objects.create(patient=study.person, value="77", issuer=THEIRS)

@@ -140,6 +140,17 @@ def test_a_pdf_goes_as_it_came(study, tmp_path: Path, settings):
     assert data.EncapsulatedDocument[: data.EncapsulatedDocumentLength] == b"%PDF-1.4 report"
 
 
+def test_a_file_of_another_kind_is_told_of(study, tmp_path: Path, settings):
+    settings.EXPORT_FOLDERS, settings.OBJECTS_ROOT = [str(tmp_path)], tmp_path / "objects"
+    content = store_bytes(b"<ClinicalDocument/>", "2.25.1235", "text/xml")
+    keep(content)
+    take_report(study, "final", "", document_unique_id="2.25.1235", file_sha256=content.sha256)
+    Destination.objects.update(url=f"file://{tmp_path}/ward")
+    send_all()
+    (path,) = files_in(tmp_path / "ward")
+    assert "av typen text/xml" in text_of(path)
+
+
 def test_a_report_bears_the_receivers_number_and_the_former_beside(study, tmp_path: Path, settings):
     settings.EXPORT_FOLDERS = [str(tmp_path)]
     PatientIdentifier.objects.create(patient=study.person, value="77", issuer="1.2.752.99.77")
