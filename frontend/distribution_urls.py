@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from frontend.views import board, destinations
+from frontend.views import board, destinations, subscriptions
 
 urlpatterns = [
     path("", board.show_board, name="board"),
@@ -11,4 +11,16 @@ urlpatterns = [
     path("destinations/", destinations.show_destinations, name="destinations"),
     path("destinations/new/", destinations.add_destination, name="add_destination"),
     path("destinations/<key:pk>/", destinations.edit_destination, name="edit_destination"),
+    path("subscriptions/", subscriptions.show_subscriptions, name="subscriptions"),
+    path(
+        "subscriptions/of/<key:department_id>/new/", subscriptions.add_subscription, name="add_subscription"
+    ),
+    path(
+        "subscriptions/of/<key:department_id>/preview/",
+        subscriptions.preview_subscription,
+        name="preview_subscription",
+    ),
+    path("subscriptions/<key:pk>/", subscriptions.edit_subscription, name="edit_subscription"),
+    path("subscriptions/<key:pk>/remove/", subscriptions.remove_subscription, name="remove_subscription"),
+    path("subscriptions/<key:pk>/replay/", subscriptions.replay_subscription, name="replay_subscription"),
 ]

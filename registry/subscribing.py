@@ -109,6 +109,20 @@ def end_subscription(actor: Actor, row: Subscription, *, door: str = "") -> None
     run_write(write)
 
 
+def make_unsaved(department: Department, draft: SubscriptionDraft) -> Subscription:
+    """Return the subscription that a draft would be, to be read as a sentence or held against the past.
+
+    Raises
+    ------
+    UnknownFilter, InvalidEntry
+        As `subscribe` does.
+    """
+    check_draft(draft, department)
+    return Subscription(
+        department=department, **{item.name: getattr(draft, item.name) for item in fields(draft)}
+    )
+
+
 def check_draft(draft: SubscriptionDraft, department: Department) -> None:
     """Hold a draft to what a subscription of that department can be.
 

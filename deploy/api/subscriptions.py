@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import override
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.models import Department
-from access.reach import SUBSCRIPTIONS, departments_kept_by
+from access.reach import REPLAY, SUBSCRIPTIONS, departments_kept_by
 from deploy.api.base import DOOR, answer, answer_list, find, read_body
 from deploy.api.description import list_of
 from deploy.api.destinations import DistributionView
@@ -22,11 +23,15 @@ from registry.subscribing import (
     change_subscription,
     draft_of,
     end_subscription,
+    make_unsaved,
     subscribe,
     subscriptions_kept_by,
 )
 from registry.wishes.filter import STATES
+from registry.wishes.preview import preview
 from registry.wishes.priorities import PRIORITIES
+from registry.wishes.replay import replay
+from registry.wishes.sentence import write_sentence
 
 KEEP = (SUBSCRIPTIONS,)
 
@@ -71,6 +76,42 @@ class SubscriptionRow(SubscriptionFields):
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
     changed_at = serializers.DateTimeField()
+    sentence = serializers.SerializerMethodField()
+
+    def get_sentence(self, row: Subscription) -> dict[str, str]:
+        """Say it in a sentence, in English and in Swedish."""
+        return say_in_both(row)
+
+
+class FamilyRow(Form):
+    """How many studies of a family of modalities."""
+
+    modality_family = serializers.CharField()
+    studies = serializers.IntegerField()
+
+
+class WouldMatch(Form):
+    """What a subscription would have matched; nothing of a patient."""
+
+    sentence = serializers.DictField(child=serializers.CharField())
+    days = serializers.IntegerField()
+    studies = serializers.IntegerField()
+    families = FamilyRow(many=True)
+    newest = serializers.ListField(child=serializers.CharField(), help_text="Study Instance UIDs")
+
+
+class Replay(Form):
+    """Of which dates of examination, both included, what a subscription matches is sent, and why."""
+
+    since = serializers.DateField()
+    until = serializers.DateField()
+    reason = serializers.CharField(max_length=400)
+
+
+class Matching(Form):
+    """How many studies match; what is there or on its way is not sent again."""
+
+    studies = serializers.IntegerField()
 
 
 class SubscriptionView(DistributionView):
@@ -129,6 +170,48 @@ class SubscriptionOne(SubscriptionView):
         """Remove it; what only it asked for and has not gone is withdrawn."""
         end_subscription(self.keeper, self.find_subscription(key), door=DOOR)
         return Response(status=204)
+
+
+class SubscriptionPreview(SubscriptionView):
+    """What a subscription would have brought."""
+
+    words = {"POST": KEEP}
+
+    @extend_schema(request=NewSubscription, responses=WouldMatch)
+    def post(self, request: Request) -> Response:
+        """Count the studies of the last seven days that it would have matched; nothing is kept."""
+        row = make_unsaved(*self.read_new(request))
+        found = preview(row)
+        families = [{"modality_family": name, "studies": number} for name, number in found.families]
+        shown = {
+            "sentence": say_in_both(row),
+            "days": found.days,
+            "studies": found.count,
+            "families": families,
+            "newest": found.newest,
+        }
+        return answer(WouldMatch, shown, self.actor)
+
+
+class SubscriptionReplay(SubscriptionView):
+    """The past, sent to a subscription."""
+
+    words = {"POST": (REPLAY,)}
+
+    @extend_schema(request=Replay, responses=Matching)
+    def post(self, request: Request, key: int) -> Response:
+        """Send what matches of a span of dates, when there is room."""
+        row = self.find_subscription(key)
+        return Response({"studies": replay(self.keeper, row, door=DOOR, **read_body(Replay, request))})
+
+
+def say_in_both(row: Subscription) -> dict[str, str]:
+    """Return the sentence of a subscription by language."""
+    sentences = {}
+    for language in ("en", "sv"):
+        with override(language):
+            sentences[language] = write_sentence(row)
+    return sentences
 
 
 def _with_destination(values: dict[str, Any], department: Department) -> dict[str, Any]:

@@ -125,6 +125,8 @@ urlpatterns = [
     path("destinations/<int:key>/release", acts.DestinationRelease.as_view()),
     path("destinations/<int:key>/maintenance", acts.DestinationMaintenance.as_view()),
     path("subscriptions", subscriptions.Subscriptions.as_view()),
+    path("subscriptions/preview", subscriptions.SubscriptionPreview.as_view()),
+    path("subscriptions/<int:key>/replay", subscriptions.SubscriptionReplay.as_view()),
     path("subscriptions/<int:key>", subscriptions.SubscriptionOne.as_view()),
     path("destinations", destinations.Destinations.as_view()),
     path("destinations/<int:key>", destinations.DestinationOne.as_view()),

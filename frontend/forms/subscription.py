@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from access.models import CareUnit, Department
 from frontend.forms.hours import add_hours, initial_hours, read_hours
+from frontend.forms.log import DAY
 from frontend.forms.wish import FLAGS, LISTS, Fields, read_fields, write_filter
 from frontend.harmonised import is_swedish
 from registry.affinity import affinity
@@ -118,6 +119,14 @@ class SubscriptionForm(forms.Form):
         )
 
 
+class ReplayForm(forms.Form):
+    """From which day of examination to which the past is sent, and why."""
+
+    since = forms.DateField(label=gettext_lazy("From"), widget=DAY)
+    until = forms.DateField(label=gettext_lazy("Until"), widget=DAY)
+    reason = forms.CharField(label=gettext_lazy("Reason"), min_length=3, max_length=400)
+
+
 def list_choices(destinations: list[Destination]) -> dict[str, list[tuple[Any, Any]]]:
     """Return what each field offers, in the language of the page."""
     swedish = is_swedish()
@@ -159,7 +168,7 @@ def list_states() -> list[tuple[str, str]]:
     return [
         ("in_progress", _("begun: images go as they come, not yet checked")),
         ("complete", _("complete")),
-        ("verified", _("verified by who made it")),
+        ("verified", _("verified by a final report")),
     ]
 
 

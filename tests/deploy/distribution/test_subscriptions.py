@@ -1,10 +1,15 @@
 """Subscriptions over the management API: checked, kept by their own department, each change in the log."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from access.models import AuditEvent
+from registry.harmonise.duty import harmonise_studies
 from registry.models import Destination, Subscription
 from tests.deploy.distribution.conftest import Keeper
+from tests.registry.factories import make_study
 
 pytestmark = pytest.mark.django_db
 PATH = "subscriptions"
@@ -92,3 +97,41 @@ def test_what_is_no_subscription_is_refused_with_its_place(keeper, body, values,
     assert status == 400
     assert named in answer["error"]
     assert not Subscription.objects.exists()
+
+
+def test_a_subscription_says_what_it_brings_in_both_languages(keeper, body):
+    row = keeper.post(PATH, **body)[1]
+    assert row["sentence"]["en"].startswith("CT of upper trunk")
+    assert row["sentence"]["en"].endswith("to PACS.")
+    assert row["sentence"]["sv"] != row["sentence"]["en"]
+
+
+def test_a_preview_counts_what_would_have_come_and_keeps_nothing(keeper, body, clinic, hospital):
+    today = timezone.localdate()
+    study = make_study(clinic, study_description="DT thorax", study_date=f"{today:%Y%m%d}")
+    make_study(clinic, modalities=("MR",), study_description="MR hjärna", study_date=f"{today:%Y%m%d}")
+    make_study(hospital, study_description="DT thorax", study_date=f"{today:%Y%m%d}")
+    make_study(clinic, study_description="DT thorax", study_date=f"{today - timedelta(days=30):%Y%m%d}")
+    harmonise_studies()
+    status, found = keeper.post(f"{PATH}/preview", **body)
+    assert status == 200
+    assert (found["days"], found["studies"], found["newest"]) == (7, 1, [study.study_instance_uid])
+    assert found["families"] == [{"modality_family": "CT", "studies": 1}]
+    assert found["sentence"]["en"].startswith("CT of upper trunk")
+    assert not Subscription.objects.exists()
+    assert keeper.post(f"{PATH}/preview", **(body | {"filter": {"colour": ["red"]}}))[0] == 400
+
+
+def test_the_past_is_sent_by_who_may_send_again(keeper, stranger, body, clinic, hospital):
+    day = timezone.localdate() - timedelta(days=30)
+    make_study(clinic, study_description="DT thorax", study_date=f"{day:%Y%m%d}")
+    harmonise_studies()
+    row = keeper.post(PATH, **body)[1]
+    asked = {"since": f"{day}", "until": f"{day}", "reason": "New archive"}
+    path = f"{PATH}/{row['id']}/replay"
+    assert keeper.post(path, **asked) == (200, {"studies": 1})
+    assert stranger.post(path, **asked)[0] == 404
+    assert Keeper(hospital, "keep_subscriptions").post(path, **asked)[0] == 403
+    assert keeper.post(path, **(asked | {"since": "2999-01-01", "until": "2999-01-02"}))[0] == 400
+    keeper.send("patch", f"{PATH}/{row['id']}", active=False)
+    assert keeper.post(path, **asked)[0] == 409

@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from access.models import User
-from registry.models import Destination, Study
+from registry.models import Destination, Study, Subscription
 from registry.worklist import put_on_worklist
 from repository.models import Delivery, Recall, RecallReceipt
 from tests.frontend import factory
@@ -60,7 +60,7 @@ def test_the_pages_of_who_keeps_distribution_have_no_barriers(stage: Stage, open
 
 def make_destinations(stage):
     """Make destinations of several kinds in several states."""
-    day = [{"days": [0, 1, 2, 3, 4], "from": "07:00", "to": "18:00", "max_mbit": 20}]
+    day = [{"days": [0, 1, 2, 3, 4], "from": "07:00", "to": "18:00"}]
     values = (
         {"name": "PACS Ortopeden", "url": "https://pacs.aau.example/dicom-web/studies", "windows": day},
         {
@@ -79,7 +79,33 @@ def make_destinations(stage):
         },
         {"name": "Arbetslistan", "url": "worklist:"},
     )
-    return [Destination.objects.create(department=stage.region.lund, **each) for each in values]
+    made = [Destination.objects.create(department=stage.region.lund, **each) for each in values]
+    chest = {"all": [{"modality_family": ["CT", "MR"]}, {"body_region": ["67734004"]}, {"emergency": True}]}
+    Subscription.objects.create(
+        department=stage.region.lund,
+        destination=made[0],
+        filter=chest,
+        wants=["images", "report"],
+        window=day,
+    )
+    return made
+
+
+def test_the_preview_of_a_subscription_lives(stage: Stage, open_page: OpenPage):
+    """What is chosen is at once said in a sentence; the real policy holds."""
+    User.objects.update(is_staff=True)
+    Destination.objects.create(department=stage.region.ystad, name="Arbetslistan", url="worklist:")
+    page = open_page()
+    page.goto(f"/distribution/subscriptions/of/{stage.region.ystad.pk}/new/")
+    page.locator("#id_modality_family").get_by_label("Computed tomography").check()
+    expect(page.locator("#preview .sentence")).to_contain_text("CT")
+    page.locator("#id_body_region").get_by_label("Heart").check()
+    expect(page.locator("#preview .sentence")).to_contain_text("heart")
+    keep_picture(page, "subscription-new")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.locator(".page-bar.ok")).to_be_visible()
+    assert Subscription.objects.get().filter["all"][0] == {"modality_family": ["CT"]}
+    assert stage.complaints == []
 
 
 def make_traffic(stage, destinations):
@@ -128,6 +154,8 @@ def list_kept_pages():
     return {
         "board": "/distribution/",
         "deliveries": "/distribution/deliveries/",
+        "subscriptions": "/distribution/subscriptions/",
+        "subscription-edit": f"/distribution/subscriptions/{Subscription.objects.get().pk}/",
         "destinations": "/distribution/destinations/",
         "destination-new": "/distribution/destinations/new/",
         "destination-edit": f"/distribution/destinations/{first.pk}/",
