@@ -36,10 +36,15 @@ def find_wishes(study: Study, index: SubscriptionIndex | None = None) -> tuple[W
     index
         All subscriptions where they are read for many studies; else they are read here.
     """
+    return join_wishes(find_subscriptions(study, index))
+
+
+def find_subscriptions(study: Study, index: SubscriptionIndex | None = None) -> list[Subscription]:
+    """Return the subscriptions that match a study, in the order of their keys."""
     index = index or read_index()
     for pk, message in index.unreadable:
         log.error("subscription %s wants nothing, its filter cannot be read: %s", pk, message)
-    return join_wishes(rule.subscription for rule in index.find(read_facts(study)))
+    return [rule.subscription for rule in index.find(read_facts(study))]
 
 
 def join_wishes(subscriptions: Iterable[Subscription]) -> tuple[Wish, ...]:
@@ -47,12 +52,14 @@ def join_wishes(subscriptions: Iterable[Subscription]) -> tuple[Wish, ...]:
     wanted: dict[int, list[Subscription]] = {}
     for subscription in subscriptions:
         wanted.setdefault(subscription.destination_id, []).append(subscription)
-    return tuple(_join(wanted[pk]) for pk in sorted(wanted))
+    rows = Destination.objects.select_related("department__unit") if wanted else Destination.objects.none()
+    destinations = rows.in_bulk(wanted)
+    return tuple(_join(destinations[pk], wanted[pk]) for pk in sorted(wanted))
 
 
-def _join(subscriptions: list[Subscription]) -> Wish:
+def _join(destination: Destination, subscriptions: list[Subscription]) -> Wish:
     return Wish(
-        destination=subscriptions[0].destination,
+        destination=destination,
         priority=min((row.priority for row in subscriptions), key=rank_priority),
         subscriptions=tuple(subscriptions),
     )

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from access.database import database_now
 from registry.models import Study, Subscription
-from registry.wishes.find import Wish, find_wishes, join_wishes
+from registry.wishes.find import Wish, find_subscriptions, join_wishes
 from registry.wishes.index import SubscriptionIndex
 from registry.wishes.priorities import rank_priority
 from registry.wishes.states import effective_state
@@ -81,8 +81,7 @@ def is_due(subscription: Subscription, study: Study, trigger: Trigger) -> bool:
 def _wishes(study: Study, trigger: Trigger, index: SubscriptionIndex) -> Iterable[Wish]:
     if trigger.kind == "replay":
         return [replace(wish, priority="bulk") for wish in join_wishes(trigger.subscriptions)]
-    found = find_wishes(study, index)
-    return join_wishes(row for wish in found for row in wish.subscriptions if is_due(row, study, trigger))
+    return join_wishes(row for row in find_subscriptions(study, index) if is_due(row, study, trigger))
 
 
 def _plan_wish(study: Study, wish: Wish, trigger: Trigger) -> bool:

@@ -9,8 +9,8 @@ from registry.wishes.priorities import PRIORITIES, rank_priority
 from tests.registry.factories import make_department, make_study
 
 pytestmark = pytest.mark.django_db
-QUERIES = 8
-"""Subscriptions, and what filters ask of a study that is not harmonised yet."""
+QUERIES = 9
+"""Subscriptions, destinations, and what filters ask of a study that is not harmonised yet."""
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from registry.models import Destination, Study, Subscription
 from registry.wishes.compile import compile_filter
 from registry.wishes.facts import read_facts
 from registry.wishes.filter import Owner, read_filter
-from registry.wishes.index import is_wanted, make_index
+from registry.wishes.index import SubscriptionIndex, is_wanted, make_index
 from registry.wishes.matching import matches
 from tests.registry.wishes.studies import (
     CLASSES,
@@ -107,16 +107,13 @@ def test_python_sql_and_index_agree(db: None, drawn: list[Drawn], filters: list[
         studies = [make_drawn(each, departments) for each in drawn]
         facts = {study.pk: read_facts(Study.objects.get(pk=study.pk)) for study in studies}
         destination = Destination.objects.create(department=departments[0], name="PACS", url="worklist:")
-        subscriptions = [
+        subscriptions = Subscription.objects.bulk_create(
             Subscription(
-                pk=number,
-                department=departments[0],
-                destination=destination,
-                filter=name_places(each, departments),
+                department=departments[0], destination=destination, filter=name_places(each, departments)
             )
-            for number, each in enumerate((*filters, *PROBES), 1)
-        ]
-        index = make_index(subscriptions)
+            for each in (*filters, *PROBES)
+        )
+        index = make_index(Subscription.objects.filter(destination=destination))
         assert index.unreadable == ()
         owner = Owner(departments[0].pk, departments[0].unit_id)
         found = {pk: {rule.subscription.pk for rule in index.find(facts[pk])} for pk in facts}
@@ -141,11 +138,16 @@ def subscribe(department: Department, wanted: dict[str, Any], at: Department | N
     return Subscription.objects.create(department=department, destination=destination, filter=wanted)
 
 
+def index_of(*subscriptions: Subscription) -> SubscriptionIndex:
+    return make_index(Subscription.objects.filter(pk__in=[row.pk for row in subscriptions]))
+
+
 def test_what_a_department_stored_does_not_come_back_unless_asked_for(departments, make) -> None:
     study = make(custodian=0)
-    index = make_index([subscribe(departments[0], {}), subscribe(departments[1], {})])
+    wishes = [subscribe(departments[0], {}), subscribe(departments[1], {})]
+    index = index_of(*wishes)
     assert [w.owner.department_id for w in index.find(read_facts(study))] == [departments[1].pk]
-    asked = make_index([subscribe(departments[0], {"not_from_self": False})])
+    asked = index_of(subscribe(departments[0], {"not_from_self": False}))
     assert len(asked.find(read_facts(study))) == 1
 
 
@@ -153,7 +155,7 @@ def test_a_destination_of_the_storing_department_gets_nothing_whoever_owns_the_w
     departments, make
 ) -> None:
     study = make(custodian=0)
-    foreign = make_index([subscribe(departments[1], {}, at=departments[0])])
+    foreign = index_of(subscribe(departments[1], {}, at=departments[0]))
     assert foreign.find(read_facts(study)) == []
     assert not is_wanted(foreign.unkeyed[0], read_facts(study))
 
@@ -178,7 +180,7 @@ def test_the_index_asks_only_those_that_may_match(departments, make) -> None:
     ]
     subscriptions = [subscribe(departments[1], each) for each in wanted]
     facts = read_facts(make(family="CT", regions=frozenset({"53120007"}), procedure="P1"))
-    candidates = [rule.subscription.pk for rule in make_index(subscriptions).find_candidates(facts)]
+    candidates = [rule.subscription.pk for rule in index_of(*subscriptions).find_candidates(facts)]
     assert candidates == [subscriptions[0].pk, subscriptions[3].pk]
 
 
