@@ -261,6 +261,9 @@ DIMSE_TLS_KEY = os.environ.get("SAMSYN_DIMSE_TLS_KEY", "")
 EXPORT_FOLDERS = [
     folder for folder in os.environ.get("SAMSYN_EXPORT_FOLDERS", "").split(os.pathsep) if folder
 ]
+# The S3 service of buckets whose address names none.
+S3_ENDPOINT = os.environ.get("SAMSYN_S3_ENDPOINT", "")
+S3_REGION = os.environ.get("SAMSYN_S3_REGION", "")
 # A longer list ends with a failure that says to narrow the search: C-FIND has no pages.
 DIMSE_FIND_LIMIT = int(os.environ.get("SAMSYN_DIMSE_FIND_LIMIT", "2000"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from access.secrets import UnreadableSecret, unseal
 from registry.models import Destination
-from repository.delivery import c_store, fhir_notify, folder, mllp, stow_rs, worklist
+from repository.delivery import c_store, fhir_notify, folder, mllp, s3, stow_rs, worklist
 from repository.delivery.address import (
     ForbiddenAddress,
     UnknownHost,
@@ -19,6 +19,7 @@ from repository.delivery.address import (
 )
 from repository.delivery.failure import FailedRequest, Failure
 from repository.delivery.receiver import Receiver
+from repository.delivery.s3_address import resolve_bucket
 from repository.delivery.tls import make_context
 
 
@@ -39,6 +40,9 @@ def connect(destination: Destination) -> Receiver:
             return mllp.connect(resolve_mllp_address(destination.url), make_context(destination))
         if scheme == "file":
             return folder.connect(destination.url)
+        if scheme == "s3":
+            place, secret = resolve_bucket(destination.url), unseal(destination.token_sealed)
+            return s3.connect(place, secret, make_context(destination))
         if scheme == "worklist":
             return worklist.connect(destination)
         token = unseal(destination.token_sealed)

@@ -1,5 +1,6 @@
 """Which kinds of destination there are, by the beginning of their address, and what an address has to hold."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
@@ -8,11 +9,11 @@ from django.conf import settings
 
 from access.address import ForbiddenAddress, UnknownHost, resolve
 from repository.delivery.address import DICOM_PORTS, resolve_dicom_address
+from repository.delivery.s3_address import resolve_bucket
 
 Kind = Literal["stow", "dimse", "hl7v2", "fhir", "folder", "objects", "worklist"]
 TELLING = frozenset({"hl7v2", "fhir"})
 """Kinds that are told in messages, and take no instances."""
-PLACES = {"folder": "folder", "objects": "bucket"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,11 @@ def check_address(url: str) -> Kind:
     elif scheme.kind == "worklist":
         if url != "worklist:":
             raise ForbiddenAddress("the address of the department's worklist is worklist: and nothing else")
-    elif not (parts.path if scheme.kind == "folder" else parts.netloc).strip("/"):
-        raise ForbiddenAddress(f"the address names no {PLACES[scheme.kind]}")
+    elif scheme.kind == "objects":
+        with contextlib.suppress(UnknownHost):
+            resolve_bucket(url)
+    elif not parts.path.strip("/"):
+        raise ForbiddenAddress("the address names no folder")
     return scheme.kind
 
 

@@ -9,8 +9,8 @@ from django.conf import settings
 from access.secrets import unseal
 from registry.models import Destination
 
-ENCRYPTED = ("https", "fhir+https", "dicoms", "mllps")
-"""Beginnings of addresses that are spoken to under TLS."""
+ENCRYPTED = ("https", "fhir+https", "dicoms", "mllps", "s3")
+"""Beginnings of addresses that are spoken to under TLS; of buckets those whose service is named with https."""
 
 
 def make_context(destination: Destination) -> ssl.SSLContext | None:
