@@ -1,6 +1,6 @@
 """Priors: same part of the body, seen alike, recent; never what is later, of elsewhere or too old."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -24,9 +24,7 @@ from tests.registry.factories import make_department, make_study
 EXAMINATIONS = st.builds(
     Examination,
     st.integers(1, 50),
-    st.dates(
-        min_value=timezone.datetime(1990, 1, 1).date(), max_value=timezone.datetime(2030, 12, 31).date()
-    ).map(lambda day: f"{day:%Y%m%d}")
+    st.dates(min_value=date(1990, 1, 1), max_value=date(2030, 12, 31)).map(lambda day: f"{day:%Y%m%d}")
     | st.just(""),
     st.sampled_from(sorted({*FAMILIES.values(), "OT", ""})),
     st.frozensets(st.sampled_from(sorted(REGION_NAMES)), max_size=3),

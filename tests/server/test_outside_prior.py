@@ -4,6 +4,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,8 @@ print(json.dumps([[row.kind, row.state, row.reason_code, row.reason] for row in 
 
 
 def read_states(server: SamsynServer) -> list[list[str]]:
-    return json.loads(server.run_code(STATES))
+    found: list[list[str]] = json.loads(server.run_code(STATES))
+    return found
 
 
 def wait_for(is_reached: Callable[[], bool], what: Callable[[], str]) -> None:
@@ -90,12 +92,13 @@ def wait_for(is_reached: Callable[[], bool], what: Callable[[], str]) -> None:
         time.sleep(0.2)
 
 
-def find_by_number(orthanc: OrthancServer, number: str) -> list[dict]:
+def find_by_number(orthanc: OrthancServer, number: str) -> list[dict[str, Any]]:
     """Search the receiver by QIDO-RS for the studies of a patient number."""
     url = f"{orthanc.dicomweb_url}/studies?PatientID={number}&includefield=00080050"
     request = urllib.request.Request(url, headers={"Accept": "application/dicom+json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+        found: list[dict[str, Any]] = json.load(answer)
+    return found
 
 
 def test_a_prior_of_another_provider_leaves_with_the_consent_and_not_before(

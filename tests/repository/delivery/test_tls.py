@@ -2,6 +2,7 @@
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pynetdicom import AE, evt
@@ -80,7 +81,12 @@ def test_c_store_shows_a_destinations_own_certificate(store_quiet, region, certi
     got = []
     ae, port = AE("PACS"), find_free_port()
     ae.add_supported_context("1.2.840.10008.5.1.4.1.1.2")
-    handlers = [(evt.EVT_C_STORE, lambda event: got.append(event.dataset.PatientID) or 0)]
+
+    def take(event: Any) -> int:
+        got.append(event.dataset.PatientID)
+        return 0
+
+    handlers: list[Any] = [(evt.EVT_C_STORE, take)]
     server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=context)
     try:
         know(certificates, url=f"dicoms://127.0.0.1:{port}", called_ae_title="PACS")

@@ -46,7 +46,7 @@ def read_files(receiver: Receiver) -> list[bytes]:
 @pytest.fixture
 def lund(region, receiver: Receiver) -> Destination:
     receiver.read_uid = lambda content: str(dcmread(io.BytesIO(content)).SOPInstanceUID)
-    destination = region.destination
+    destination: Destination = region.destination
     destination.translates = True
     destination.patient_issuer, destination.accession_issuer = LOCAL, "SE-LUND"
     destination.procedure_codes = {"R-CT-HEAD": ["8000", "99LUND", "DT hjärna"]}
