@@ -7,13 +7,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from access.epochs import raise_access_epoch
+from access.models import CareProvider, Department, SharingAgreement
 from registry.consent.blocks import Holder, cancel_block, register_block
-from registry.models import Block, Study
+from registry.consent.consents import Recipient, register_consent
+from registry.models import Block, Destination, Study, Subscription
+from registry.shares import share_study, withdraw_share
 from repository.delivery.basis import follow_decisions, release_awaiting
 from repository.delivery.deadlines import expire_overdue
 from repository.delivery.plan import plan_deliveries
 from repository.models import Delivery
 from tests.registry.care import make_doctor
+from tests.registry.factories import make_department
 
 WAITS = "awaiting_basis"
 
@@ -88,3 +93,56 @@ def test_what_has_no_basis_by_its_deadline_ends_unsent_and_says_so(region, studi
         ("dead", "deadline_passed"),
     ]
     assert all(row.ended_at for row in rows)
+
+
+@pytest.fixture
+def outside(region, make_quiet) -> tuple[Department, Study]:
+    """A department of another provider that subscribes, and a study that it has no basis for."""
+    follow_decisions()
+    department = make_department(CareProvider.objects.create(hsa_id="SE-Q", name="Private"))
+    destination = Destination.objects.create(department=department, name="P", url=region.destination.url)
+    Subscription.objects.create(department=department, destination=destination)
+    agreement = SharingAgreement.objects.create(name="Cohesive", kind="cohesive")
+    agreement.parties.set([region.hospital.unit.provider, department.unit.provider])
+    raise_access_epoch()
+    study = make_quiet()
+    plan_deliveries()
+    Delivery.objects.exclude(destination=destination).delete()
+    assert Delivery.objects.get().state == WAITS
+    return department, study
+
+
+def test_goes_with_the_consent_to_another_provider(outside):
+    department, study = outside
+    register_consent(
+        make_doctor(department),
+        study.person,
+        Recipient(provider_id=department.unit.provider_id),
+        valid_to=timezone.now() + timedelta(days=30),
+        text_version="1",
+    )
+    assert follow_decisions() == 1
+    assert Delivery.objects.get().state == "ready"
+
+
+def test_goes_with_a_share(region, outside):
+    department, study = outside
+    share_study(make_doctor(region.hospital), study, department, basis="referral")
+    assert follow_decisions() == 1
+    assert Delivery.objects.get().state == "ready"
+
+
+def test_waits_again_when_the_share_is_withdrawn_before_it_is_sent(region, outside):
+    department, study = outside
+    doctor = make_doctor(region.hospital)
+    share = share_study(doctor, study, department, basis="referral")
+    follow_decisions()
+    withdraw_share(doctor, share)
+    assert follow_decisions() == 1
+    assert Delivery.objects.get().state == WAITS
+
+
+def test_two_that_follow_at_once_release_once(region, outside):
+    department, study = outside
+    share_study(make_doctor(region.hospital), study, department, basis="referral")
+    assert follow_decisions() + follow_decisions() == 1
