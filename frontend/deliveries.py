@@ -1,20 +1,24 @@
 """Deliveries in words, for those who keep distribution: a study is named by what it is and where from, no patient."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from access.actor import Actor
+from access.reach import DESTINATIONS, REPLAY
 from frontend.modalities import Badge, make_study_badge
 from frontend.people import format_date
 from frontend.reports import Tone
 from frontend.route import describe_state, name_kind_of_delivery
 from frontend.studies import name_hospital
 from registry.models import Destination, Study
-from repository.delivery.listing import DeliveryFilter, deliveries_kept_by, narrow, read_page
+from repository.delivery.listing import MOVING, DeliveryFilter, deliveries_kept_by, narrow, read_page
 from repository.delivery.reasons import explain
 from repository.models import Delivery
+
+REPLAYED = frozenset({Delivery.DEAD, Delivery.WITHDRAWN, Delivery.DELIVERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class DeliveryLine:
     total: int
     planned_at: datetime
     delivered_at: datetime | None
+    acts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def list_deliveries(
     """List what somebody keeps, newest first."""
     rows = narrow(deliveries_kept_by(keeper), wanted).select_related("study__custodian__unit")
     page = read_page(rows, before=before, most=most)
-    return DeliveryLines(tuple(_make_line(row) for row in page.rows), page.following)
+    return DeliveryLines(tuple(_make_line(keeper, row) for row in page.rows), page.following)
 
 
 def name_priority(priority: str) -> str:
@@ -65,7 +70,7 @@ def name_priority(priority: str) -> str:
     return names.get(priority, priority)
 
 
-def _make_line(row: Delivery) -> DeliveryLine:
+def _make_line(keeper: Actor, row: Delivery) -> DeliveryLine:
     study: Study = row.study
     state, tone = describe_state(row)
     return DeliveryLine(
@@ -88,4 +93,20 @@ def _make_line(row: Delivery) -> DeliveryLine:
         total=getattr(row, "total", 0),
         planned_at=row.planned_at,
         delivered_at=row.delivered_at,
+        acts=list_acts(keeper, (row.state,)),
     )
+
+
+def list_acts(keeper: Actor, states: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return what somebody may do to deliveries in one of these states: the act, and its name."""
+    keeps, replays = keeper.may(DESTINATIONS), keeper.may(REPLAY)
+    unsent = {Delivery.READY, Delivery.WAITING_WINDOW, Delivery.AWAITING_BASIS}
+    asked = set(states)
+    acts = (
+        ("hold", _("Hold"), keeps and bool(asked & (unsent | set(MOVING)))),
+        ("release", _("Release"), keeps and Delivery.HELD in asked),
+        ("retry", _("Try now"), keeps and Delivery.READY in asked),
+        ("withdraw", _("Withdraw"), keeps and bool(asked & (unsent | {Delivery.HELD} | set(MOVING)))),
+        ("replay", _("Send again"), replays and bool(asked & REPLAYED)),
+    )
+    return tuple((act, name) for act, name, is_possible in acts if is_possible)

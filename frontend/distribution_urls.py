@@ -2,11 +2,23 @@
 
 from django.urls import path
 
-from frontend.views import board, destinations, subscriptions
+from frontend.views import board, destinations, operations, subscriptions
 
 urlpatterns = [
     path("", board.show_board, name="board"),
     path("part/", board.refresh_board, name="refresh_board"),
+    path("deliveries/acts/", operations.operate_deliveries, name="operate_deliveries"),
+    path("deliveries/<key:pk>/acts/", operations.operate_delivery, name="operate_delivery"),
+    path("recalls/<key:pk>/done/", operations.finish_recall, name="finish_recall"),
+    *(
+        path(
+            f"destinations/<key:pk>/{act}/",
+            operations.operate_destination,
+            {"act": act},
+            name=f"{act}_destination",
+        )
+        for act in operations.DESTINATION_ACTS
+    ),
     path("deliveries/", board.show_deliveries, name="deliveries"),
     path("destinations/", destinations.show_destinations, name="destinations"),
     path("destinations/new/", destinations.add_destination, name="add_destination"),

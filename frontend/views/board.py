@@ -8,10 +8,11 @@ from django.views.decorators.http import require_safe
 
 from access.actor import Actor
 from frontend.board import show_board as read_board
-from frontend.deliveries import list_deliveries
+from frontend.deliveries import list_acts, list_deliveries
 from frontend.forms.deliveries import DeliveryFilterForm
 from frontend.keeping import make_base, require_keeper
 from frontend.page import portal_page
+from repository.delivery.listing import STATES
 
 
 @require_safe
@@ -41,12 +42,15 @@ def show_deliveries(request: HttpRequest, actor: Actor) -> HttpResponse:
     """List deliveries, newest first, a page at a time."""
     keeper = require_keeper(request, actor)
     form = DeliveryFilterForm(keeper, request.GET)
+    wanted = form.make_filter()
     before = request.GET.get("before", "")
-    found = list_deliveries(
-        keeper,
-        form.make_filter(),
-        before=int(before) if before.isdecimal() and len(before) < 19 else None,
-    )
+    key = int(before) if before.isdecimal() and len(before) < 19 else None
     asked = [(name, value) for name, values in request.GET.lists() if name != "before" for value in values]
-    context = make_base(keeper, "deliveries") | {"form": form, "page_of": found, "query": urlencode(asked)}
+    context = make_base(keeper, "deliveries") | {
+        "form": form,
+        "page_of": list_deliveries(keeper, wanted, before=key),
+        "query": urlencode(asked),
+        "is_narrowed": not wanted.is_empty,
+        "acts": list_acts(keeper, wanted.states or STATES),
+    }
     return render(request, "frontend/distribution/deliveries.html", context)
