@@ -10,7 +10,7 @@ import mmap
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -86,7 +86,12 @@ class _Request:
 
 
 def store(
-    parts: Iterable[Part], actor: Actor, *, door: str, study_in_path: str | None = None
+    parts: Iterable[Part],
+    actor: Actor,
+    *,
+    door: str,
+    study_in_path: str | None = None,
+    path: Sequence[str] = (),
 ) -> tuple[PartResult, ...]:
     """Store what the parts hold; returns one result a part, in their order.
 
@@ -97,6 +102,8 @@ def store(
     ----------
     study_in_path : str, optional
         Instances of any other study fail.
+    path
+        Installations that the instances have passed before this one.
 
     Raises
     ------
@@ -113,7 +120,7 @@ def store(
     except BaseException:
         request.packs.abandon()
         raise
-    registrations = commit_packs(written, request.results, actor, door)
+    registrations = commit_packs(written, request.results, actor, door, path)
     return tuple(_settle(result, registrations) for result in request.results)
 
 

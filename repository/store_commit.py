@@ -14,6 +14,7 @@ from access.rows import add
 from access.source_policy import keeps_first
 from registry import changes
 from registry.conflicts import note_other_bytes
+from registry.hops import note_hops
 from registry.received import Outcome
 from registry.register import Registration, register
 from repository.models import Pack
@@ -27,7 +28,11 @@ class StorageBusy(Exception):
 
 
 def commit_packs(
-    written: list[WrittenPack], results: Sequence[PartResult], actor: Actor, door: str
+    written: list[WrittenPack],
+    results: Sequence[PartResult],
+    actor: Actor,
+    door: str,
+    path: Sequence[str] = (),
 ) -> dict[str, Registration]:
     """Register durable packs, their keys and the audit rows in one transaction.
 
@@ -35,6 +40,8 @@ def commit_packs(
     ----------
     results
         What is known of every part so far, for the audit.
+    path
+        Installations that the instances have passed before this one.
 
     Returns
     -------
@@ -67,7 +74,8 @@ def commit_packs(
         if others:
             note_other_bytes(others, department.pk if department else None)
         apply_rejection_notes(notes, by_study, actor, door)
-        _audit(actor, results, by_study, door)
+        note_hops({r.study_id for r in by_study.values() if r.study_id is not None and r.stored_any}, path)
+        _audit(actor, results, by_study, door, path)
         return by_study
 
     return run_write(work)
@@ -125,7 +133,13 @@ def _write_pack_row(pack: WrittenPack, registration: Registration) -> None:
         raise StorageBusy("the pack was condemned while it was being stored; send the request again")
 
 
-def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Registration], door: str) -> None:
+def _audit(
+    actor: Actor,
+    results: Sequence[PartResult],
+    by_study: dict[str, Registration],
+    door: str,
+    path: Sequence[str],
+) -> None:
     failed = sum(result.failure_reason is not None for result in results)
     for uid, registration in by_study.items():
         counts = {outcome.value: 0 for outcome in registration.outcomes.values()}
@@ -138,7 +152,11 @@ def _audit(actor: Actor, results: Sequence[PartResult], by_study: dict[str, Regi
             door=door,
             study_instance_uid=uid,
             patient_id=registration.person_id,
-            detail={"instances": counts, **_count_coerced(results, uid)},
+            detail={
+                "instances": counts,
+                **_count_coerced(results, uid),
+                **({"passed": list(path)} if path else {}),
+            },
         )
     kept = [{"part": r.part_number, "uid": r.sop_instance_uid} for r in results if r.is_first_kept]
     if failed or kept or not by_study:

@@ -14,6 +14,7 @@ from registry.models.document import (
 )
 from registry.models.harmonised import CodeMapping, Harmonised, UnmappedWord
 from registry.models.hl7v2 import Hl7Source, ReceivedMessage
+from registry.models.hop import Hop
 from registry.models.imaging import DepartmentMilestone, Home, Instance, Segment, Series, Study
 from registry.models.merge import MovedRow, PatientMerge
 from registry.models.notification import FhirNotification, FhirSubscription
@@ -67,6 +68,7 @@ __all__ = [
     "Harmonised",
     "Hl7Source",
     "Home",
+    "Hop",
     "Instance",
     "IssuerRule",
     "LogReview",

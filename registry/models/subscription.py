@@ -60,6 +60,10 @@ class Destination(models.Model):
         default=True, help_text="Acts on rejection notes (IOCM); otherwise a person is asked to remove"
     )
 
+    installation = models.CharField(
+        max_length=32, blank=True, help_text="Name of the installation there, once it has refused what came from it"
+    )
+
     active = models.BooleanField(default=True)
     held_reason = models.CharField(max_length=200, blank=True, help_text="Held by an operator, who says why")
     held_by = models.CharField(max_length=200, blank=True)

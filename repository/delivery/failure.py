@@ -29,3 +29,14 @@ class FailedRequest(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.text)
         self.failure = failure
+
+
+class Looped(FailedRequest):
+    """The receiver says that what is sent came from there, or has passed too many installations.
+
+    `installation` is the receiver's name where it gave one.
+    """
+
+    def __init__(self, failure: Failure, installation: str) -> None:
+        super().__init__(failure)
+        self.installation = installation

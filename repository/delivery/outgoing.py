@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from registry.hops import write_path
 from registry.models import Destination, Study
 from repository.delivery.kinds import kind_of
 from repository.delivery.receiver import File
@@ -19,6 +20,7 @@ class Outgoing:
     translation: Translation | None = None
     liked: tuple[str, ...] = ()
     max_instance_bytes: int | None = None
+    path: str = ""
 
 
 def read_outgoing(study: Study, destination: Destination) -> Outgoing:
@@ -28,6 +30,7 @@ def read_outgoing(study: Study, destination: Destination) -> Outgoing:
         read_translation(study, destination),
         () if negotiates else tuple(destination.transfer_syntaxes),
         destination.max_instance_bytes,
+        write_path(study) if kind_of(destination.url) == "stow" else "",
     )
 
 
@@ -51,5 +54,7 @@ def open_files(
             if reason:
                 unfit[uid] = f"cannot be given the receiver's numbers: {reason}"
                 continue
-        files.append(in_syntax(File(uid, opener, instance), choose_wanted(instance, outgoing.liked)))
+        files.append(
+            in_syntax(File(uid, opener, instance, outgoing.path), choose_wanted(instance, outgoing.liked))
+        )
     return files, unfit

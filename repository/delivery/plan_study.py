@@ -13,6 +13,7 @@ from registry.wishes.index import SubscriptionIndex
 from registry.wishes.priorities import rank_priority
 from registry.wishes.states import effective_state
 from repository.delivery.content import contents_wanted, select_content
+from repository.delivery.hops import leave_out_passed
 from repository.delivery.plan_priors import plan_priors
 from repository.delivery.planned import (
     DEADLINES,
@@ -59,7 +60,7 @@ def plan_study(study: Study, trigger: Trigger, index: SubscriptionIndex) -> set[
         The priorities that have new work.
     """
     priorities: set[str] = set()
-    for wish in _wishes(study, trigger, index):
+    for wish in leave_out_passed(study, _wishes(study, trigger, index)):
         is_new = _plan_wish(study, wish, trigger)
         if is_new:
             priorities.add(wish.priority)

@@ -22,6 +22,7 @@ _SENTENCES = {
     "subscription_ended": gettext_noop("Withdrawn: no active subscription asks for it any more."),
     "sending_withdrawn": gettext_noop("Withdrawn: whoever sent it has taken that back."),
     "order_cancelled": gettext_noop("Withdrawn: the examination it was meant for was cancelled."),
+    "came_from_there": gettext_noop("Not sent: it came from there, or has passed too many installations."),
     "removed": gettext_noop("Withdrawn: the images have been removed."),
     "operator_held": gettext_noop("Held by an operator until somebody releases it."),
     "operator_released": gettext_noop("Released by an operator; waits for its turn."),

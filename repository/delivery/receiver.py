@@ -13,12 +13,13 @@ class File:
     """One PS3.10 file to send; `open` starts reading it from the beginning.
 
     `open` takes the wanted transfer syntax, or nothing for the file as it is stored. `instance` is what the source
-    knows of it.
+    knows of it, `path` the installations that its study has passed, as the header says it.
     """
 
     sop_instance_uid: str
     open: Callable[..., Iterator[bytes]]
     instance: Any = None
+    path: str = ""
 
 
 class Store(Protocol):

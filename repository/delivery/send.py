@@ -14,8 +14,9 @@ from repository.delivery import lease as leases
 from repository.delivery.allowed import find_stop
 from repository.delivery.bandwidth import Pace, in_pieces, make_pace
 from repository.delivery.connect import connect
-from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.failure import FailedRequest, Failure, Looped
 from repository.delivery.heartbeat import keep_alive
+from repository.delivery.hops import note_installation
 from repository.delivery.lease import LostLease
 from repository.delivery.made import is_made, make_files
 from repository.delivery.made_files import stream_made
@@ -122,6 +123,9 @@ def send(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool] = la
 def _settle(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool]) -> None:
     try:
         _attempt(lease, source, is_stopping)
+    except Looped as looped:
+        note_installation(lease.destination_id, looped.installation)
+        leases.stop(lease, Delivery.WITHDRAWN, looped.failure.code)
     except FailedRequest as error:
         log.warning("delivery %s: %s", lease.delivery_id, error)
         leases.fail(lease, error.failure)

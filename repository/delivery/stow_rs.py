@@ -9,10 +9,11 @@ from typing import Any
 
 import urllib3
 
+from registry.hops import NAME_HEADER, PATH_HEADER
 from registry.wire.multipart_related import close_delimiter, frame_part, new_boundary
 from repository.delivery import verify_stow
 from repository.delivery.address import Address
-from repository.delivery.failure import FailedRequest, Failure
+from repository.delivery.failure import FailedRequest, Failure, Looped
 from repository.delivery.receiver import File, Receiver
 from repository.delivery.store_answer import StoreAnswer, UnreadableAnswer, read_answer
 
@@ -32,6 +33,7 @@ _FAULTS = {
     407: "a proxy asks for a login",
     410: "there is nothing at this address any more",
 }
+LOOP_DETECTED = 508
 _ANSWERED = frozenset({200, 202, 400, 409})
 """Statuses whose body may name instances."""
 
@@ -110,6 +112,9 @@ def store(
     boundary = new_boundary()
     headers = _headers(connection)
     headers["Content-Type"] = f'multipart/related; type="application/dicom"; boundary={boundary}'
+    files = list(files)
+    if path := next((file.path for file in files), ""):  # all are of one study
+        headers[PATH_HEADER] = path
     body = _frame(files, boundary, on_sent, on_body_sent)
     try:
         return _request(connection, "POST", connection.address.path, headers, body)
@@ -250,6 +255,9 @@ def _read_limited(response: urllib3.BaseHTTPResponse) -> bytes:
 
 def _judge(response: urllib3.BaseHTTPResponse, content: bytes) -> StoreAnswer:
     status = response.status
+    if status == LOOP_DETECTED:
+        failure = Failure("refused", "came_from_there", content[:200].decode("ascii", "replace"), status)
+        raise Looped(failure, response.headers.get(NAME_HEADER, "")[:32])
     if status in _ANSWERED:
         try:
             return read_answer(content)

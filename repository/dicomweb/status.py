@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from access.actor import Actor
 from access.audit import UnrecordedAccess
 from access.authentication import Unauthenticated, authenticate
+from registry.hops import MalformedPath
 from registry.matching import InvalidSearch
 from registry.remove import RemovalNotPermitted
 from registry.search import SearchTooBroad
@@ -103,6 +104,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (MalformedDicomXml, 400),
     (MalformedMediaType, 400),
     (MalformedStoreBody, 400),
+    (MalformedPath, 400),
     (TruncatedBody, 400),
     (InvalidContentLength, 400),
     (BodyTooLarge, 413),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from django.http import HttpRequest, HttpResponse
 
 from access.actor import Actor
+from registry.hops import NAME_HEADER, PATH_HEADER, LoopDetected, installation_name, read_path
 from registry.wire.media_types import Choice, negotiate
 from registry.wire.request_body import RequestBody
 from repository.admission import admitted_upload
@@ -32,11 +33,17 @@ def store_instances(request: HttpRequest, actor: Actor, study: str | None = None
     choice = negotiate(request.GET.get("accept"), request.headers.get("Accept"), ANSWERS)
     content_type = request.META.get("CONTENT_TYPE", "")
     kind = kind_of(content_type, request.headers.get("Content-Encoding", ""))
+    try:
+        path = read_path(request.headers.get(PATH_HEADER, ""))
+    except LoopDetected as error:
+        response = problem(508, str(error))
+        response[NAME_HEADER] = installation_name()
+        return response
     base = dicomweb_base(request)
     file_names: list[str] = []
     with admitted_upload(actor):
         parts = read_parts(kind, RequestBody(request.META), content_type, f"{base}/studies/{study or ''}")
-        results = store(_note_names(parts, file_names), actor, door="stow", study_in_path=study)
+        results = store(_note_names(parts, file_names), actor, door="stow", study_in_path=study, path=path)
     if not results:
         return problem(400, "the body holds no part; send at least one instance")
     named = [replace(r, file_name=n) for r, n in zip(results, file_names, strict=True)]
