@@ -9,6 +9,7 @@ from django.db.models import F
 from access.database import database_now, run_write
 from registry import changes
 from registry.models import Destination, Study
+from registry.study_state import note_reports
 from registry.wishes.priorities import PRIORITIES
 from repository.delivery import breaker
 from repository.delivery.ageing import age_deliveries, heal_after_jump
@@ -86,6 +87,8 @@ def _note_quiet(study_id: int, due_at: datetime) -> int:
             return 0
         Study.objects.filter(pk=study_id, state="in_progress").update(state="complete")
         study = Study.objects.get(pk=study_id)
+        if study.final_at is not None:  # a late image does not take back what a report says
+            note_reports(study)
         changes.append("study_quiet", study.study_instance_uid, {"generation": study.quiet_generation})
         return 1
 

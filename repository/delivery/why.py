@@ -8,6 +8,7 @@ from django.utils.translation import get_language, gettext, gettext_noop
 
 from access.models import Department
 from registry.harmonise.vocabulary import REGION_NAMES
+from registry.hops import hops_of
 from registry.models import Destination, Study, Subscription
 from registry.wishes.facts import StudyFacts, read_facts
 from registry.wishes.filter import (
@@ -22,6 +23,8 @@ from registry.wishes.filter import (
     read_filter,
 )
 from registry.wishes.matching import holds
+from registry.wishes.states import effective_state
+from repository.delivery.content import contents_wanted
 from repository.delivery.decide import find_obstacle
 from repository.delivery.reasons import explain, say_reason
 from repository.models import Delivery
@@ -96,6 +99,8 @@ def _explain_absence(study: Study, destination: Destination) -> str:
     subscriptions = list(wishes.select_related("department").order_by("pk"))
     if not subscriptions:
         return gettext("Not sent: no active subscription sends anything there.")
+    if destination.installation and destination.installation in hops_of(study):
+        return say_reason("came_from_there")
     facts = read_facts(study)
     reasons = [_explain_subscription(row, facts) for row in subscriptions]
     if all(reasons):
@@ -113,10 +118,10 @@ def _explain_absence(study: Study, destination: Destination) -> str:
 
 def _say_what_it_waits_for(study: Study, matching: list[Subscription]) -> str:
     reached = _STATES.index(study.state)
-    if any(_STATES.index(row.from_state) <= reached for row in matching):
+    if any(_STATES.index(effective_state(row)) <= reached for row in matching):
         is_coming = study.quiet_due_at is not None or study.quiet_generation == 0
         return gettext("Not sent yet: the study is still arriving.") if is_coming else ""
-    if any(row.from_state == "complete" for row in matching):
+    if any(effective_state(row) == "complete" for row in matching):
         return gettext("Not sent yet: the study is still arriving.")
     return gettext("Not sent yet: it is sent once the study is verified by a final report.")
 
@@ -129,6 +134,8 @@ def _explain_subscription(row: Subscription, facts: StudyFacts) -> str:
         return gettext("%(subscription)s cannot be read: %(error)s") % {"subscription": row, "error": error}
     owner = Owner(row.department_id, row.department.unit_id)
     why = _explain_filter(wanted, facts, owner)
+    if not why and not contents_wanted([row.wants]):
+        why = gettext("asks for no images")
     return f"{row}: {why}" if why else ""
 
 

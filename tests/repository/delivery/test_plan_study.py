@@ -17,6 +17,7 @@ from registry.models import (
     Subscription,
 )
 from registry.study_state import note_reports
+from repository.delivery.duties import note_quiet_studies
 from repository.delivery.plan import plan_deliveries
 from repository.models import Delivery, DeliveryItem
 from tests.registry.factories import make_study
@@ -248,3 +249,22 @@ def test_a_subscription_whose_filter_cannot_be_read_stops_no_other(region, make_
     make_quiet()
     assert plan_deliveries() == {"normal"}
     assert Delivery.objects.get().destination == other
+
+
+def test_a_late_image_of_a_verified_study_goes_to_who_waits_for_verified_ones(
+    make_quiet, change_subscription
+):
+    change_subscription(from_state="verified")
+    study = make_quiet()
+    finish(study)
+    plan_deliveries()
+    DeliveryItem.objects.update(state="delivered")
+    Delivery.objects.update(state="delivered")
+    late = add_instance(study)
+    Study.objects.filter(pk=study.pk).update(
+        state="in_progress", quiet_due_at=timezone.now() - timedelta(seconds=1)
+    )
+    assert note_quiet_studies() == 1
+    assert Study.objects.get(pk=study.pk).state == "verified"
+    assert plan_deliveries() == {"normal"}
+    assert items_of(Delivery.objects.get(generation=2)) == {late}

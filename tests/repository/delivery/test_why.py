@@ -4,6 +4,7 @@ import pytest
 from django.utils import translation
 
 from registry.consent.blocks import Holder, register_block
+from registry.hops import note_hops
 from registry.models import Subscription
 from registry.send_now import Sending, send_study
 from registry.wishes.filter import TESTS
@@ -82,6 +83,19 @@ def test_a_study_that_is_still_arriving_or_came_before_the_subscription(region):
     assert "replay it" in explain_why(study, region.destination)
     ask(region, from_state="verified")
     assert "verified by a final report" in explain_why(study, region.destination)
+
+
+def test_a_subscription_to_reports_alone_says_that_it_asks_for_no_images(region):
+    ask(region, wants=["report"], name="Wish")
+    study = make_study(region.hospital, state="complete", quiet_generation=1)
+    assert explain_why(study, region.destination) == "Not sent: Wish: asks for no images."
+
+
+def test_what_came_from_there_says_so(region):
+    study = make_study(region.hospital, state="complete", quiet_generation=1)
+    note_hops([study.pk], ("1" * 32,))
+    region.destination.installation = "1" * 32
+    assert "it came from there" in explain_why(study, region.destination)
 
 
 def test_a_block_is_not_told(region):
