@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 
 from frontend.views import decisions, emergency, extract, lifts, log, relation, review, send, worklist
 from frontend.views.choose_assignment import choose_assignment
-from frontend.views.distribution import show_distribution
+from frontend.views.distribution import explain_distribution, show_distribution
 from frontend.views.document import fetch_document
 from frontend.views.patient import show_patient
 from frontend.views.preferences import set_theme
@@ -99,6 +99,7 @@ urlpatterns = [
         fetch_report_file,
         name="report_file",
     ),
+    path("studies/<uid:study_instance_uid>/why/", explain_distribution, name="why_sent"),
     path("studies/<uid:study_instance_uid>/distribution/", show_distribution, name="distribution"),
     path(
         "studies/<uid:study_instance_uid>/series/<uid:series_instance_uid>/",

@@ -1,15 +1,19 @@
 """The live part of the study page: where the study is on its way."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from access.actor import Actor
-from frontend.masking import is_masked
+from access.models import Department
+from frontend.care_state import read_heading
+from frontend.masking import is_masked, make_row_under
 from frontend.opening import NotOpened, open_study, record_opening
 from frontend.page import clinical_page
 from frontend.route import read_route
 from frontend.sending import may_send
+from registry.models import Destination
+from repository.delivery.why import explain_why_at
 
 
 @require_safe
@@ -37,3 +41,26 @@ def show_distribution(request: HttpRequest, actor: Actor, study_instance_uid: st
         "may_send": may_send(actor, opened.study),
     }
     return render(request, "frontend/parts/route.html", context)
+
+
+@require_safe
+@clinical_page
+def explain_distribution(request: HttpRequest, actor: Actor, study_instance_uid: str) -> HttpResponse:
+    """Say why a study was or was not sent to the systems of a department that is chosen."""
+    opened = open_study(actor, study_instance_uid)
+    if is_masked(opened.visible.decision):
+        raise Http404("the places of this patient are not said")
+    record_opening(actor, opened.visible)
+    receiving = Department.objects.filter(pk__in=Destination.objects.values("department"))
+    departments = list(receiving.select_related("unit").order_by("unit__name", "name", "pk"))
+    key = request.GET.get("department", "")
+    chosen = next((row for row in departments if str(row.pk) == key), None)
+    context = {
+        "heading": read_heading(actor, opened.study.person),
+        "row": make_row_under(opened.visible.decision, opened.study),
+        "departments": departments,
+        "chosen": chosen,
+        "answers": explain_why_at(opened.study, chosen) if chosen else [],
+        "section": "patient",
+    }
+    return render(request, "frontend/why_sent.html", context)

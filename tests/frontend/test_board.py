@@ -130,3 +130,15 @@ def test_the_route_of_a_study_names_every_kind_and_the_first_opening(world, port
     assert "<strong>Report</strong>" in page
     assert "First opened there" in page
     assert page.count("PACS Östermåla lasarett") == 2
+
+
+def test_a_reader_of_the_study_is_told_why_it_was_not_sent(world, portal, delivery):
+    address = f"{world.pages['study']}why/"
+    assert address in portal.get(world.pages["study"]).content.decode()
+    Destination.objects.create(department=world.region.lund, name="Arkivet", url="worklist:")
+    page = portal.get(address, {"department": world.region.lund.pk}).content.decode()
+    assert "Not sent: no active subscription sends anything there." in page
+    sent = portal.get(address, {"department": world.region.ystad.pk}).content.decode()
+    assert "Not sent" not in sent
+    assert portal.get(address, {"department": "x"}).status_code == 200
+    assert portal.get("/studies/1.2.3.4/why/").status_code == 404
