@@ -42,7 +42,7 @@ class SubscriptionFields(Form):
     destination = serializers.IntegerField(min_value=1, max_value=(1 << 63) - 1)
     name = serializers.CharField(max_length=100, allow_blank=True, required=False)
     filter = serializers.DictField(
-        required=False, help_text="As docs/distribution.md says; {} takes everything"
+        required=False, help_text="As docs/subscriptions.md says; {} takes everything"
     )
     wants = serializers.ListField(child=serializers.ChoiceField(WANTS), required=False)
     from_state = serializers.ChoiceField(STATES, required=False)
