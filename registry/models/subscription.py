@@ -61,7 +61,9 @@ class Destination(models.Model):
     )
 
     installation = models.CharField(
-        max_length=32, blank=True, help_text="Name of the installation there, once it has refused what came from it"
+        max_length=32,
+        blank=True,
+        help_text="Name of the installation there, once it has refused what came from it",
     )
 
     active = models.BooleanField(default=True)

@@ -69,7 +69,9 @@ def region(db, receiver: Receiver) -> Region:
     provider = CareProvider.objects.create(hsa_id="SE-P", name="Region")
     hospital, ward = make_department(provider), make_department(provider)
     destination = Destination.objects.create(department=ward, name="PACS", url=receiver.url)
-    subscription = Subscription.objects.create(department=ward, destination=destination, filter={"modality": ["CT"]})
+    subscription = Subscription.objects.create(
+        department=ward, destination=destination, filter={"modality": ["CT"]}
+    )
     return Region(hospital, ward, destination, subscription)
 
 
