@@ -288,9 +288,14 @@ def explain_status(response: urllib3.BaseHTTPResponse, content: bytes) -> Failur
     return Failure("refused", "request_refused", text, status)
 
 
+def _is_refusal(text: str) -> bool:
+    """Tell whether TLS failed because one side does not accept the other's certificate, or the lack of one."""
+    return "CERTIFICATE" in text or "HANDSHAKE FAILURE" in text
+
+
 def explain_connection(error: Exception) -> Failure:
     """Return what it means that there was no answer."""
-    if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():
+    if isinstance(error, urllib3.exceptions.SSLError) and _is_refusal(str(error).upper()):
         return Failure("destination", "destination_fault", f"the certificate is not accepted: {error}")
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         return Failure("retry", "no_connection", "no connection to the receiver")

@@ -31,6 +31,8 @@ def context(certificates: Certificates) -> ssl.SSLContext:
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(certificates.ca))
     made.load_cert_chain(certificates.certificate, certificates.key)
     made.verify_mode = ssl.CERT_REQUIRED
+    # Under TLS 1.3 a client learns only while it sends that its certificate is missed, if the peer waits for it to read.
+    made.maximum_version = ssl.TLSVersion.TLSv1_2
     return made
 
 
