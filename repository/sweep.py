@@ -99,6 +99,7 @@ def tell_time(objects: ObjectStore) -> datetime:
     key = f"clock/{str(ULID()).lower()}"
     objects.create(key).close()
     try:
+        objects.sync(key)
         return objects.modified_at(key)
     finally:
         objects.delete(key)

@@ -264,6 +264,9 @@ EXPORT_FOLDERS = [
 # The S3 service of buckets whose address names none.
 S3_ENDPOINT = os.environ.get("SAMSYN_S3_ENDPOINT", "")
 S3_REGION = os.environ.get("SAMSYN_S3_REGION", "")
+# The bucket that packs lie in, s3://bucket/prefix, instead of OBJECTS_ROOT; and who asks it, ACCESS_KEY:SECRET.
+OBJECTS_BUCKET = os.environ.get("SAMSYN_OBJECTS", "")
+S3_KEY = os.environ.get("SAMSYN_S3_KEY", "")
 # A longer list ends with a failure that says to narrow the search: C-FIND has no pages.
 DIMSE_FIND_LIMIT = int(os.environ.get("SAMSYN_DIMSE_FIND_LIMIT", "2000"))
 # How long what was deleted or rejected can be restored; then its bytes are erased.

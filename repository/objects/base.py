@@ -102,7 +102,10 @@ class ObjectStore(Protocol):
         ...
 
     def sync(self, key: str) -> None:
-        """Make the object's *name* durable. The writer has made its bytes durable before (fdatasync)."""
+        """Make the object's *name* durable. The writer has closed it and made its bytes durable before (fdatasync).
+
+        Only then is it there for everybody: a store may keep it aside until now.
+        """
         ...
 
     def open(self, key: str) -> ObjectReader:
@@ -129,6 +132,8 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[StoredKey]:
         """List the objects whose key begins with `prefix`, in order of their keys.
+
+        Services differ in where a folder stands among files whose names begin as its own: `a/b` and `a.b`.
 
         Objects that come or go during the listing may or may not be in it.
         """

@@ -1,12 +1,14 @@
-"""The contract of an object store; a new implementation joins by one more entry in `STORES`."""
+"""The contract of an object store, held by a folder and by a bucket of SeaweedFS; a new one joins in `store`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from access.address import Address
 from repository.objects.base import (
     InvalidKey,
     ObjectExists,
@@ -15,14 +17,26 @@ from repository.objects.base import (
     UnknownObject,
     validate_key,
 )
+from repository.objects.bucket import open_bucket
+from repository.objects.bucket_place import BucketPlace
 from repository.objects.local import LocalObjectStore
+from repository.objects.s3 import BucketObjectStore
+from tests.support.buckets import S3Server, run_s3
+from tests.support.processes import find_free_port
 
-STORES: dict[str, Callable[[Path], ObjectStore]] = {"local": LocalObjectStore}
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with run_s3(tmp_path_factory.mktemp("s3")) as running:
+        yield running
 
 
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(params=["local", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return STORES[request.param](tmp_path)
+    if request.param == "local":
+        return LocalObjectStore(tmp_path)
+    service = request.getfixturevalue("service")
+    return BucketObjectStore(service.open("objects", f"{uuid4().hex}/"), tmp_path)
 
 
 def put(store: ObjectStore, key: str, data: bytes) -> None:
@@ -59,6 +73,7 @@ def test_a_new_object_can_be_patched_and_read_back_through_its_descriptor(store:
         os.pwrite(file.fileno(), b"xy", 3)
         assert os.pread(file.fileno(), 10, 0) == b"012xy56789"
         os.ftruncate(file.fileno(), 6)
+    store.sync("packs/ab/one.pack")
     with store.open("packs/ab/one.pack") as reader:
         assert reader.read_at(0, reader.size_bytes) == b"012xy5"
 
@@ -101,13 +116,12 @@ def test_listing_is_by_prefix_in_key_order_with_size_and_time(store: ObjectStore
     before = datetime.now(UTC) - timedelta(seconds=5)
     for key, size in sizes.items():
         put(store, key, b"x" * size)
-    assert [stored.key for stored in store.keys("")] == sorted(sizes)
-    assert [stored.key for stored in store.keys("packs/")] == sorted(
-        key for key in sizes if key.startswith("packs/")
-    )
-    assert [stored.key for stored in store.keys("packs/ab")] == sorted(
-        k for k in sizes if k.startswith("packs/ab")
-    )
+    for prefix in ("", "packs/", "packs/ab"):
+        found = [stored.key for stored in store.keys(prefix)]
+        assert sorted(found) == sorted(key for key in sizes if key.startswith(prefix))
+        # Where a folder stands among files whose names begin as its own is the service's.
+        found = [key for key in found if key != "packs/ab.pack"]
+        assert found == sorted(found)
     assert [stored.key for stored in store.keys("packs/ab/1")] == ["packs/ab/1.pack"]
     assert list(store.keys("documents/")) == []
     for stored in store.keys(""):
@@ -186,3 +200,30 @@ def test_a_folder_is_flushed_each_time_and_its_name_once(tmp_path, monkeypatch):
         store.create(key).close()
         store.sync(key)
     assert flushed == [second, packs, root, first, third, packs]
+
+
+def test_what_was_not_brought_to_the_bucket_is_nobodys_and_goes(service: S3Server, tmp_path: Path) -> None:
+    bucket = service.open("objects", "left/")
+    store = BucketObjectStore(bucket, tmp_path)
+    store.create("packs/ab/one.pack").close()
+    assert list(store.keys("")) == []
+    with pytest.raises(UnknownObject):
+        store.open("packs/ab/one.pack")
+    left = tmp_path / "packs" / "ab" / "one.pack"
+    os.utime(left, (0, 0))
+    store = BucketObjectStore(bucket, tmp_path)
+    assert not left.exists()
+    store.create("packs/ab/two.pack").close()
+    put(BucketObjectStore(bucket, tmp_path / "other"), "packs/ab/two.pack", b"first")
+    with pytest.raises(ObjectExists, match=r"packs/ab/two\.pack"):
+        store.sync("packs/ab/two.pack")
+    assert store.size("packs/ab/two.pack") == 5
+
+
+def test_a_service_that_is_away_says_nothing_about_the_object(tmp_path: Path) -> None:
+    address = Address("http", "127.0.0.1", "127.0.0.1", find_free_port(), "")
+    store = BucketObjectStore(open_bucket(BucketPlace(address, "objects"), "a", "b"), tmp_path)
+    for ask in (store.open, store.size, store.delete, store.create):
+        with pytest.raises(OSError, match=r"packs/ab/one\.pack") as caught:
+            ask("packs/ab/one.pack")
+        assert type(caught.value) is OSError
