@@ -21,6 +21,8 @@ from repository.part10 import Part10Error, read_header
 
 LOOPBACK = "127.0.0.1"
 PATH = "/demo-archive/"
+REFUSES = "refuses-"
+"""At the beginning of a receiver's name in the address: it takes nothing, so that the demo has failures to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.headers.get("Authorization", "").startswith("Bearer "):
             self.close_connection = True
             self._answer(401, {"error": "send a bearer token"})
+            return
+        if f"{PATH}{REFUSES}" in self.path:
+            self.close_connection = True
+            self._answer(422, {"error": "this register takes measurements, no images"})
             return
         try:
             stored, failed = self._read_parts()

@@ -36,7 +36,15 @@ DELIVERY_STATES = """
 import json
 from collections import Counter
 from repository.models import Delivery
-print(json.dumps(Counter(Delivery.objects.values_list("state", flat=True))))
+rows = Delivery.objects.exclude(destination__name__in=("Gamla arkivet", "Strokeregistret"))
+print(json.dumps(Counter(rows.values_list("state", flat=True))))
+"""
+TROUBLED = """
+import json
+from registry.models import Destination, WorklistItem
+from repository.models import Delivery
+dead = Delivery.objects.filter(destination__name="Strokeregistret", state="dead").count()
+print(json.dumps([Destination.objects.get(name="Gamla arkivet").breaker, dead, WorklistItem.objects.count()]))
 """
 READ_AS_EVERYBODY = """
 import json
@@ -129,7 +137,7 @@ def test_demo_creates_organisation_people_orders_and_reports(demo):
     assert (departments, patients, studies) == (80, 8, 24)
     assert orders == 24 + len(region.open_orders)
     assert (written, versions) == (len(reports), sum(len(study.reports) for study in reports))
-    assert (subscriptions, destinations, conflicts, people) == (3, 3, 0, 8)
+    assert (subscriptions, destinations, conflicts, people) == (7, 7, 0, 8)
     logins = server.home / "demo-logins.txt"
     assert logins.stat().st_mode & 0o777 == 0o600
     assert logins.read_text() in printed
@@ -186,11 +194,18 @@ def test_demo_starts_a_server_of_its_own_and_is_delivered_at_the_next_start(star
     wait_until(
         server.process, lambda: is_settled(json.loads(server.run_code(DELIVERY_STATES))), "the deliveries"
     )
+    wait_until(server.process, lambda: is_lively(json.loads(server.run_code(TROUBLED))), "the board")
+
+
+def is_lively(found: list) -> bool:
+    """Say whether the board has an open breaker, failed deliveries, and a worklist with something on it."""
+    breaker, dead, listed = found
+    return bool(breaker == "open" and dead > 0 and listed > 0)
 
 
 def is_settled(states: dict[str, int]) -> bool:
     """Say whether everything was delivered, but for what its receiver may not see."""
-    assert states.keys() <= {"ready", "leased", "sending", "delivered", "awaiting_basis"}
+    assert states.keys() <= {"ready", "leased", "sending", "verifying", "delivered", "awaiting_basis"}
     return states.get("delivered", 0) >= 5 and states.keys() <= {"delivered", "awaiting_basis"}
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from access.authentication import issue_token
 from access.database import run_write
 from access.models import ApiClient, Department
+from deploy.demo.distribution import create_receivers
 from deploy.demo.load import Loaded, StudyRefused, load_studies
 from deploy.demo.organisation import create_organisation, create_subscriptions, issue_system_tokens
 from deploy.demo.people import create_people, write_logins
@@ -79,6 +80,7 @@ class Command(BaseCommand):
             raise CommandError(f"the region could not be stored: {error}") from error
         write_records(region)
         create_subscriptions(region)
+        create_receivers(region)
         if options["facts"]:
             write_answers(region, options["facts"])
         self._report(region, loaded, url)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from access.models import User
 from registry.models import Destination, Study, Subscription
@@ -15,7 +15,7 @@ from tests.frontend import factory
 from tests.frontend.browser.conftest import OpenPage, Stage, find_barriers
 
 pytestmark = pytest.mark.browser
-TELEPHONE = {"width": 360, "height": 740}
+TELEPHONE: ViewportSize = {"width": 360, "height": 740}
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
