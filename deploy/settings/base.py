@@ -308,4 +308,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # What goes wrong with an association we say ourselves, with the delivery or the caller; once is enough.
+    "loggers": {"pynetdicom": {"level": "CRITICAL"}},
 }
