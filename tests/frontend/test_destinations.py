@@ -17,7 +17,7 @@ def make_keeper(department, *rights, **values):
     user = User.objects.create(
         username=f"k{User.objects.count()}", first_name="Kim", last_name="Krok", **values
     )
-    give_assignment(user, department, f"Systemförvaltare {' '.join(rights)}", rights)
+    give_assignment(user, department, f"Systemförvaltare {user.pk}", rights)
     client = Client(headers={"accept-language": "en"})
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client

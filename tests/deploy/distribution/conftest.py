@@ -23,7 +23,7 @@ class Keeper:
         self.user = User.objects.create(
             username=f"keeper-{User.objects.count()}", first_name="Kim", last_name="Krok", is_staff=is_staff
         )
-        role = f"Keeper of {' '.join(rights) or 'nothing'}"
+        role = f"Keeper {self.user.pk}"
         self.assignment = give_assignment(self.user, department, role, rights)
         self.client = Client(headers={"accept-language": "en"})
         self.client.force_login(self.user, backend="django.contrib.auth.backends.ModelBackend")
