@@ -81,7 +81,7 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
             priorities |= plan_priors_of_order(int(change.detail["order"]))
         elif change.kind == "instances_removed":
             _forget_removed(change)
-        priorities |= plan_messages(change)
+        priorities |= plan_messages(change, read_once)
     return priorities
 
 

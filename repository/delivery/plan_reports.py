@@ -7,12 +7,12 @@ the newest. An addendum always is: it adds to what is there.
 from collections.abc import Sequence
 
 from registry.models import Destination, Report, ReportVersion, SendRequest, Study
-from registry.reports import ADDENDUM, CANCELLED, sort_versions
+from registry.reports import ADDENDUM, CANCELLED, PRELIMINARY, sort_versions
 from registry.study_state import FINAL, newest_of
 from repository.delivery.kinds import kind_of
 from repository.delivery.planned import Planned, write_delivery
 from repository.delivery.report_uids import document_uid, note_uid
-from repository.delivery.wishing import find_wishing
+from repository.delivery.wishing import EVERYBODY, Asking, find_wishing
 from repository.models import Delivery
 
 KIND = "report"
@@ -20,8 +20,10 @@ AS_FILES = frozenset({"stow", "dimse", "folder", "objects"})
 """Kinds of destination that get a report as an instance of the study."""
 
 
-def plan_reports(study: Study) -> set[str]:
+def plan_reports(study: Study, asking: Asking = EVERYBODY) -> set[str]:
     """Plan what is not planned yet of the reports of a study; in the planner's transaction.
+
+    Whoever wants verified studies only gets no preliminary versions.
 
     Returns
     -------
@@ -32,10 +34,16 @@ def plan_reports(study: Study) -> set[str]:
     if not reports:
         return set()
     priorities: set[str] = set()
-    for wish in find_wishing(study, "report"):
+    for wish in find_wishing(study, "report", asking):
+        from_verified = all(row.from_state == "verified" for row in wish.subscriptions)
         for report in reports:
             if plan_report(
-                report, study, wish.destination, wish.priority, subscription_ids=wish.subscription_ids
+                report,
+                study,
+                wish.destination,
+                wish.priority,
+                subscription_ids=wish.subscription_ids,
+                with_preliminary=not from_verified,
             ):
                 priorities.add(wish.priority)
     return priorities
@@ -61,6 +69,7 @@ def plan_final_reports(
                 priority,
                 subscription_ids=subscription_ids,
                 send_request=send_request,
+                with_preliminary=False,
             )
     return may_go
 
@@ -73,6 +82,7 @@ def plan_report(
     *,
     subscription_ids: tuple[int, ...] = (),
     send_request: SendRequest | None = None,
+    with_preliminary: bool = True,
 ) -> bool:
     """Plan the versions of a report that a destination was not sent; returns whether one may go now.
 
@@ -80,7 +90,8 @@ def plan_report(
     """
     rows = Delivery.objects.filter(destination=destination, kind=KIND, subject=str(report.pk))
     planned = {int(row.because["report_version"]): row for row in rows.order_by("generation")}
-    versions = sort_versions(list(report.versions.all()))
+    versions = [row for row in report.versions.all() if with_preliminary or row.status != PRELIMINARY]
+    versions = sort_versions(versions)
     generation = max((row.generation for row in planned.values()), default=0)
     first = min((row.study_id for row in planned.values()), default=study.pk)
     about = study if first == study.pk else Study.objects.get(pk=first)

@@ -11,7 +11,7 @@ from access.database import database_now
 from registry.models import Destination, Order, Study
 from repository.delivery.kinds import TELLING, kind_of
 from repository.delivery.planned import UNBEGUN, Planned, write_delivery
-from repository.delivery.wishing import find_wishing
+from repository.delivery.wishing import EVERYBODY, Asking, find_wishing
 from repository.models import Delivery
 
 KIND = "request"
@@ -37,7 +37,7 @@ STATED = (
 )
 
 
-def plan_requests(study: Study) -> set[str]:
+def plan_requests(study: Study, asking: Asking = EVERYBODY) -> set[str]:
     """Plan the states of a study's orders that were not sent yet; in the planner's transaction.
 
     Returns
@@ -49,7 +49,7 @@ def plan_requests(study: Study) -> set[str]:
     if not orders:
         return set()
     priorities: set[str] = set()
-    for wish in find_wishing(study, "request"):
+    for wish in find_wishing(study, "request", asking):
         if kind_of(wish.destination.url) not in TELLING:
             continue
         for order in orders:

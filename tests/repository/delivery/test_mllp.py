@@ -14,6 +14,7 @@ from hl7apy.validation import Validator
 
 from access.database import run_write
 from access.models import AuditEvent
+from registry import changes
 from registry.linking import Accession
 from registry.models import (
     Change,
@@ -357,6 +358,42 @@ def test_a_report_that_came_before_its_images_goes_when_they_are_wanted(
     make_quiet(study)
     assert send_all() == ["delivered", "delivered"]
     assert Report.objects.count() == 1
+
+
+def test_who_wants_verified_studies_gets_no_preliminary_version(study, his: MllpReceiver):
+    Subscription.objects.update(from_state="verified")
+    take_report(study, "preliminary", "Preliminärt")
+    assert send_all() == []
+    take_report(study, "final", "Slutligt", 5)
+    take_report(study, "corrected", "Ändrat", 10)
+    assert send_all() == ["delivered", "delivered"]
+    assert [text_of(m) for m in his.messages] == ["Slutligt", "Ändrat"]
+
+
+def test_the_past_goes_to_the_one_subscription_that_asks_for_it(study, region, his: MllpReceiver):
+    Subscription.objects.update(active=False)
+    take_report(study, "final", "Slutligt")
+    change_order(study)
+    assert send_all() == []
+    Subscription.objects.update(active=True)
+    other = Subscription.objects.create(
+        department=region.ward,
+        destination=Destination.objects.create(department=region.ward, name="B", url=his.url),
+        wants=["report"],
+    )
+    changes.append("replay", study.study_instance_uid, {"subscription": other.pk})
+    assert send_all() == ["delivered"]
+    assert Delivery.objects.get().subscription_ids == [other.pk]
+
+
+def test_a_report_goes_when_its_study_is_wanted_since_a_word_was_mapped(study, his: MllpReceiver):
+    wanted = Subscription.objects.get().filter
+    Subscription.objects.update(filter={"modality": ["MR"]})
+    take_report(study, "final", "Slutligt")
+    assert send_all() == []
+    Subscription.objects.update(filter=wanted)
+    changes.append("harmonised", study.study_instance_uid)
+    assert send_all() == ["delivered"]
 
 
 def test_nothing_goes_to_who_does_not_want_it(study, his: MllpReceiver):
