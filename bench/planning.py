@@ -108,7 +108,7 @@ def measure(departments: list[Any], number: int) -> None:
     from registry.models import Study, Subscription
     from registry.wishes.facts import read_facts
     from registry.wishes.index import is_wanted, read_index
-    from repository.delivery.plan import plan_deliveries
+    from repository.delivery.planning.plan import plan_deliveries
     from repository.models import Delivery
 
     plan_deliveries()  # what lies there from before

@@ -24,8 +24,8 @@ from registry.wishes.priorities import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
-from repository.delivery.recall import settle_recalls
-from repository.delivery.schedule import return_leases_of
+from repository.delivery.planning.recall import settle_recalls
+from repository.delivery.queue.schedule import return_leases_of
 from repository.delivery.send import Source
 from repository.journal.duty import write_journal
 from repository.retrieve import StoredInstance, instances_to_send, stream_file

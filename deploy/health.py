@@ -8,7 +8,7 @@ from access.audit_state import count_unsealed, count_unshipped
 from access.authentication import Unauthenticated, authenticate
 from registry.harmonise.coverage import read_coverage
 from registry.models import Change, Conflict
-from repository.delivery.figures import read_figures
+from repository.delivery.operating.figures import read_figures
 from repository.models import Damage, Delivery, Pack
 from repository.objects.selection import open_store
 from repository.xds.backlog import read_backlog

@@ -15,8 +15,8 @@ from frontend.deliveries import DeliveryLine, list_deliveries
 from frontend.destinations import DestinationState, describe_destination, name_kind
 from frontend.people import format_date
 from registry.models import Destination
-from repository.delivery.board import BoardLine, read_board
-from repository.delivery.listing import DeliveryFilter
+from repository.delivery.operating.board import BoardLine, read_board
+from repository.delivery.operating.listing import DeliveryFilter
 from repository.models import Delivery, Recall, RecallReceipt
 
 DEAD_SHOWN = 20

@@ -14,8 +14,14 @@ from frontend.reports import Tone
 from frontend.route import describe_state, name_kind_of_delivery
 from frontend.studies import name_hospital
 from registry.models import Destination, Study
-from repository.delivery.listing import MOVING, DeliveryFilter, deliveries_kept_by, narrow, read_page
-from repository.delivery.reasons import explain
+from repository.delivery.operating.listing import (
+    MOVING,
+    DeliveryFilter,
+    deliveries_kept_by,
+    narrow,
+    read_page,
+)
+from repository.delivery.operating.reasons import explain
 from repository.models import Delivery
 
 REPLAYED = frozenset({Delivery.DEAD, Delivery.WITHDRAWN, Delivery.DELIVERED})

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from frontend.reports import Tone
 from registry.models import Destination
-from repository.delivery.kinds import Kind, kind_of
+from repository.delivery.receivers.kinds import Kind, kind_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from frontend.reports import Tone
 from registry.models import Study
-from repository.delivery.reasons import explain
-from repository.delivery.receipts import Receipt, read_receipts
+from repository.delivery.operating.reasons import explain
+from repository.delivery.operating.receipts import Receipt, read_receipts
 from repository.models import Delivery
 
 _TONES: tuple[Tone, ...] = ("ok", "quiet", "warn", "bad")

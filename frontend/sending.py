@@ -10,7 +10,7 @@ from frontend.reports import Tone
 from frontend.studies import StudyRow, make_row
 from registry.models import SendRequest, Study
 from registry.visibility import decide_studies
-from repository.delivery.sent import SentStudy, read_progress
+from repository.delivery.operating.sent import SentStudy, read_progress
 
 RIGHT = "push"
 

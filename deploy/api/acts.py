@@ -18,9 +18,9 @@ from deploy.api.destination_forms import DestinationRow, HoldReason, Maintenance
 from deploy.api.destinations import DistributionView
 from deploy.api.forms import Form
 from registry.noted import EndedEntry, InvalidEntry
-from repository.delivery import operate
-from repository.delivery.listing import deliveries_kept_by, narrow, with_counts
-from repository.delivery.retry import retry
+from repository.delivery.operating import operate
+from repository.delivery.operating.listing import deliveries_kept_by, narrow, with_counts
+from repository.delivery.queue.retry import retry
 from repository.models import Delivery
 
 Act = Callable[[Actor, QuerySet[Delivery], str], int]

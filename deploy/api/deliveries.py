@@ -20,7 +20,7 @@ from deploy.api.description import list_of
 from deploy.api.destinations import DistributionView
 from deploy.api.patients import find_by_number
 from registry.noted import InvalidEntry, UnknownEntry
-from repository.delivery.listing import (
+from repository.delivery.operating.listing import (
     DeliveryFilter,
     deliveries_kept_by,
     narrow,

@@ -6,8 +6,8 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from deploy.api.forms import Form, department_field
-from repository.delivery.listing import KINDS, MOST_A_PAGE, STATES, DeliveryFilter
-from repository.delivery.reasons import explain
+from repository.delivery.operating.listing import KINDS, MOST_A_PAGE, STATES, DeliveryFilter
+from repository.delivery.operating.reasons import explain
 from repository.models import Delivery
 
 

@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from deploy.api.forms import Form, department_field
 from registry.models import Destination
-from repository.delivery.keeping import VERIFICATIONS
-from repository.delivery.kinds import SCHEMES, kind_of
+from repository.delivery.operating.keeping import VERIFICATIONS
+from repository.delivery.receivers.kinds import SCHEMES, kind_of
 
 KINDS = sorted({scheme.kind for scheme in SCHEMES.values()})
 

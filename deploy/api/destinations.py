@@ -14,7 +14,7 @@ from deploy.api.description import list_of
 from deploy.api.destination_forms import DestinationChange, DestinationRow, NewDestination
 from registry.models import Destination
 from registry.noted import UnknownEntry
-from repository.delivery.keeping import (
+from repository.delivery.operating.keeping import (
     DestinationDraft,
     change_destination,
     create_destination,

@@ -15,8 +15,8 @@ from registry.models import Study
 from registry.noted import UnknownEntry
 from registry.reading import permit_reading, record_reading
 from registry.visibility import UnknownStudy
-from repository.delivery.listing import deliveries_kept_by
-from repository.delivery.receipts import read_receipts
+from repository.delivery.operating.listing import deliveries_kept_by
+from repository.delivery.operating.receipts import read_receipts
 
 KEEPS = (DESTINATIONS, SUBSCRIPTIONS, REPLAY)
 SENDS = "push"

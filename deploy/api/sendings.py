@@ -22,7 +22,7 @@ from registry.send_now import (
     send_study,
     withdraw_sending,
 )
-from repository.delivery.sent import read_progress
+from repository.delivery.operating.sent import read_progress
 
 
 class NewSending(Form):

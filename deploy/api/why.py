@@ -14,7 +14,7 @@ from deploy.api.forms import Form, department_field
 from deploy.api.receipts import SENDS, StudyView
 from registry.models import Destination
 from registry.noted import InvalidEntry, UnknownEntry
-from repository.delivery.why import explain_why
+from repository.delivery.operating.why import explain_why
 
 KEEPS = (DESTINATIONS, SUBSCRIPTIONS, REPLAY)
 LANGUAGES = ("en", "sv")

@@ -13,7 +13,7 @@ from deploy.distribution import make_operator
 from deploy.region.facts import Region
 from registry.models import Destination
 from registry.subscribing import SubscriptionDraft, subscribe
-from repository.delivery.keeping import DestinationDraft, create_destination
+from repository.delivery.operating.keeping import DestinationDraft, create_destination
 
 NOBODY_LISTENS = "dicom://127.0.0.1:9"
 """The port of the discard service, which no machine runs any more: a connection is refused."""

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from access.actor import Actor
 from frontend.route import name_kind_of_delivery
-from repository.delivery.keeping import destinations_kept_by
-from repository.delivery.listing import KINDS, STATES, DeliveryFilter
+from repository.delivery.operating.keeping import destinations_kept_by
+from repository.delivery.operating.listing import KINDS, STATES, DeliveryFilter
 from repository.models import Delivery
 
 

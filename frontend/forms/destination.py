@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy
 from access.address import ForbiddenAddress
 from frontend.forms.hours import add_hours, initial_hours, read_hours
 from registry.models import Destination
-from repository.delivery.keeping import DestinationDraft, draft_of
-from repository.delivery.kinds import check_address
+from repository.delivery.operating.keeping import DestinationDraft, draft_of
+from repository.delivery.receivers.kinds import check_address
 
 CODE = {"autocomplete": "off", "spellcheck": "false"}
 PLAIN = (

@@ -12,7 +12,7 @@ from frontend.deliveries import list_acts, list_deliveries
 from frontend.forms.deliveries import DeliveryFilterForm
 from frontend.keeping import make_base, require_keeper
 from frontend.page import portal_page
-from repository.delivery.listing import STATES
+from repository.delivery.operating.listing import STATES
 
 
 @require_safe

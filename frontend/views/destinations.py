@@ -20,7 +20,7 @@ from frontend.keeping import make_base, require_keeper
 from frontend.opening import DOOR
 from frontend.page import portal_page
 from registry.models import Destination
-from repository.delivery.keeping import change_destination, create_destination, destinations_kept_by
+from repository.delivery.operating.keeping import change_destination, create_destination, destinations_kept_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from frontend.page import clinical_page
 from frontend.route import read_route
 from frontend.sending import may_send
 from registry.models import Destination
-from repository.delivery.why import explain_why_at
+from repository.delivery.operating.why import explain_why_at
 
 
 @require_safe

@@ -22,10 +22,10 @@ from frontend.page import portal_page
 from frontend.views.destinations import find_destination
 from frontend.views.preferences import safe_next
 from registry.noted import InvalidEntry
-from repository.delivery import operate
-from repository.delivery.listing import deliveries_kept_by, narrow
-from repository.delivery.recall import acknowledge_recall
-from repository.delivery.retry import retry
+from repository.delivery.operating import operate
+from repository.delivery.operating.listing import deliveries_kept_by, narrow
+from repository.delivery.planning.recall import acknowledge_recall
+from repository.delivery.queue.retry import retry
 from repository.models import Delivery, RecallReceipt
 
 DESTINATION_ACTS = ("test", "hold", "release", "maintenance")

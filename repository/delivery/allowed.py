@@ -1,8 +1,8 @@
 """Whether a delivery may be sent at this moment: asked before every request."""
 
 from registry.models import Report
+from repository.delivery.contents.told import is_overtaken
 from repository.delivery.decide import find_obstacle, is_still_wanted
-from repository.delivery.told import is_overtaken
 from repository.models import Delivery
 
 Stop = tuple[str, str]

@@ -11,16 +11,16 @@ from registry import changes
 from registry.models import Destination, Study
 from registry.study_state import note_reports
 from registry.wishes.priorities import PRIORITIES
-from repository.delivery import breaker
-from repository.delivery.ageing import age_deliveries, heal_after_jump
-from repository.delivery.basis import follow_decisions, release_awaiting
-from repository.delivery.currency import is_behind_journal
-from repository.delivery.deadlines import expire_overdue
-from repository.delivery.late import note_late_urgent
-from repository.delivery.opening import open_windows, review_windows
-from repository.delivery.plan import plan_deliveries as plan_what_changed
-from repository.delivery.probing import ask
-from repository.delivery.schedule import claim, sweep_leases
+from repository.delivery.planning.plan import plan_deliveries as plan_what_changed
+from repository.delivery.queue import breaker
+from repository.delivery.queue.ageing import age_deliveries, heal_after_jump
+from repository.delivery.queue.basis import follow_decisions, release_awaiting
+from repository.delivery.queue.currency import is_behind_journal
+from repository.delivery.queue.deadlines import expire_overdue
+from repository.delivery.queue.late import note_late_urgent
+from repository.delivery.queue.opening import open_windows, review_windows
+from repository.delivery.queue.schedule import claim, sweep_leases
+from repository.delivery.receivers.probing import ask
 from repository.delivery.send import Source, send
 
 __all__ = [

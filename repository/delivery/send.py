@@ -10,23 +10,23 @@ from typing import Any, Generic, Protocol, TypeVar
 from access.database import release
 from registry.models import Study
 from registry.visibility import UnknownStudy
-from repository.delivery import lease as leases
 from repository.delivery.allowed import find_stop
-from repository.delivery.bandwidth import Pace, in_pieces, make_pace
-from repository.delivery.connect import connect
-from repository.delivery.failure import FailedRequest, Failure, Looped
-from repository.delivery.heartbeat import keep_alive
+from repository.delivery.contents.made import is_made, make_files
+from repository.delivery.contents.made_files import stream_made
+from repository.delivery.contents.outgoing import Outgoing, open_files, read_outgoing
+from repository.delivery.contents.report_files import OversizedReport
+from repository.delivery.contents.syntaxes import unpack_refused
+from repository.delivery.contents.told import UnknownSubject, is_told, tell
 from repository.delivery.hops import note_installation
-from repository.delivery.lease import LostLease
-from repository.delivery.made import is_made, make_files
-from repository.delivery.made_files import stream_made
-from repository.delivery.outgoing import Outgoing, open_files, read_outgoing
-from repository.delivery.receiver import File, Receiver
-from repository.delivery.report_files import OversizedReport
-from repository.delivery.schedule import Lease, lease_length
-from repository.delivery.store_answer import StoreAnswer
-from repository.delivery.syntaxes import unpack_refused
-from repository.delivery.told import UnknownSubject, is_told, tell
+from repository.delivery.queue import lease as leases
+from repository.delivery.queue.bandwidth import Pace, in_pieces, make_pace
+from repository.delivery.queue.heartbeat import keep_alive
+from repository.delivery.queue.lease import LostLease
+from repository.delivery.queue.schedule import Lease, lease_length
+from repository.delivery.receivers.connect import connect
+from repository.delivery.receivers.failure import FailedRequest, Failure, Looped
+from repository.delivery.receivers.receiver import File, Receiver
+from repository.delivery.receivers.store_answer import StoreAnswer
 from repository.document_store import UnknownContent
 from repository.models import Delivery, DeliveryItem
 

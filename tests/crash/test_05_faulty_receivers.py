@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from registry.models import Destination
-from repository.delivery import stow_rs
 from repository.delivery.duties import plan_deliveries, probe_destinations, send_ready
+from repository.delivery.receivers import stow_rs
 from repository.models import Attempt, Delivery
 from tests.crash.oracles import assert_exactly, assert_no_delivery_lost, uids_of
 from tests.crash.workers import hurry, let_time_pass, padded_source, send_all

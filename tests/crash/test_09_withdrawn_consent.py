@@ -13,7 +13,7 @@ from registry.flags import end_flag, set_flag
 from registry.models import Block, Destination, PatientFlag, Study, Subscription
 from repository.delivery import send as sending
 from repository.delivery.duties import plan_deliveries, release_awaiting, send_ready
-from repository.delivery.schedule import claim
+from repository.delivery.queue.schedule import claim
 from repository.delivery.send import Source, send
 from repository.models import Delivery
 from tests.crash.oracles import assert_exactly, uids_of

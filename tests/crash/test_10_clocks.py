@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from repository.delivery.duties import plan_deliveries, send_ready, sweep_leases
-from repository.delivery.windows import is_open, next_opening, read_windows
+from repository.delivery.queue.windows import is_open, next_opening, read_windows
 from repository.models import Attempt, Delivery
 from tests.crash.oracles import assert_exactly, assert_no_delivery_lost, uids_of
 from tests.crash.workers import let_leases_run_out, let_time_pass, padded_source, send_all

@@ -6,7 +6,7 @@ import pytest
 
 from registry.models import Destination
 from repository.delivery.duties import plan_deliveries, sweep_leases
-from repository.delivery.schedule import MAX_LOST_LEASES
+from repository.delivery.queue.schedule import MAX_LOST_LEASES
 from repository.models import Attempt, Delivery
 from tests.crash.oracles import assert_exactly, uids_of
 from tests.crash.workers import hurry, let_leases_run_out, send_all, start_worker, wait_for

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from registry.models import Destination, Subscription
-from repository.delivery.breaker import OPEN_AFTER
 from repository.delivery.duties import plan_deliveries, probe_destinations, send_ready
+from repository.delivery.queue.breaker import OPEN_AFTER
 from repository.models import Attempt, Delivery, DeliveryItem
 from tests.crash.oracles import assert_exactly, uids_of
 from tests.crash.workers import hurry, padded_source

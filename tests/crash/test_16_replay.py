@@ -10,7 +10,7 @@ from django.db import connection
 from access.reach import REPLAY
 from registry.models import Destination
 from repository.delivery.duties import plan_deliveries, send_ready
-from repository.delivery.operate import replay
+from repository.delivery.operating.operate import replay
 from repository.models import Attempt, Delivery
 from tests.crash.oracles import uids_of
 from tests.crash.test_12_dead_destination import queue_up

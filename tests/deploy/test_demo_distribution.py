@@ -9,8 +9,8 @@ from deploy.region.facts import RegionSize
 from deploy.region.plan import plan_region
 from registry.models import Destination, Subscription
 from registry.wishes.sentence import write_sentence
-from repository.delivery.kinds import kind_of
-from repository.delivery.probing import probe
+from repository.delivery.receivers.kinds import kind_of
+from repository.delivery.receivers.probing import probe
 from tests.support.dicom import StudyFacts, iterate_multipart, make_boundary, make_series
 from tests.support.http import make_pool, store_stream
 

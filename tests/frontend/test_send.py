@@ -6,7 +6,7 @@ import pytest
 
 from access.authentication import SESSION_ASSIGNMENT
 from registry.models import SendRequest, WorklistItem
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.planning.plan import plan_deliveries
 from tests.frontend import factory
 
 

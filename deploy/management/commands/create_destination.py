@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from deploy.clients import UnknownDepartment, find_department
 from deploy.distribution import make_operator
 from registry.noted import InvalidEntry
-from repository.delivery.keeping import VERIFICATIONS, DestinationDraft, create_destination
+from repository.delivery.operating.keeping import VERIFICATIONS, DestinationDraft, create_destination
 
 
 class Command(BaseCommand):

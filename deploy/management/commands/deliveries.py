@@ -10,11 +10,18 @@ from django.utils import timezone
 from deploy.distribution import UnknownDestination, find_destination, make_operator
 from registry.models import Study
 from registry.noted import InvalidEntry
-from repository.delivery import operate
-from repository.delivery.board import read_board
-from repository.delivery.listing import KINDS, STATES, DeliveryFilter, deliveries_kept_by, narrow, read_page
-from repository.delivery.reasons import explain
-from repository.delivery.why import explain_why
+from repository.delivery.operating import operate
+from repository.delivery.operating.board import read_board
+from repository.delivery.operating.listing import (
+    KINDS,
+    STATES,
+    DeliveryFilter,
+    deliveries_kept_by,
+    narrow,
+    read_page,
+)
+from repository.delivery.operating.reasons import explain
+from repository.delivery.operating.why import explain_why
 from repository.models import Delivery
 
 DEFAULT_ROWS = 50

@@ -4,7 +4,7 @@ import pytest
 
 from registry.models import Destination, PatientIdentifier, SendRequest, Study
 from registry.worklist import note_opened, put_on_worklist
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.planning.plan import plan_deliveries
 from tests.deploy.test_merges_api import Keeper
 from tests.registry.care import PERSONAL_NUMBER_OID, make_doctor
 from tests.registry.factories import make_department, make_study

@@ -14,7 +14,7 @@ from registry.noted import EndedEntry, InvalidEntry, MissingRight, UnknownEntry
 from registry.wishes.filter import UnknownFilter
 from registry.wishes.preview import preview
 from registry.wishes.replay import replay
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.planning.plan import plan_deliveries
 from repository.models import Delivery, DeliveryItem
 from tests.registry.factories import make_actor, make_department, make_study
 

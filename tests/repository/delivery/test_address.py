@@ -2,7 +2,7 @@
 
 import pytest
 
-from repository.delivery.address import ForbiddenAddress, UnknownHost, resolve_address
+from repository.delivery.receivers.address import ForbiddenAddress, UnknownHost, resolve_address
 
 
 def test_takes_an_address_apart():

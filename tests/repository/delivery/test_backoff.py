@@ -2,8 +2,8 @@
 
 import pytest
 
-from repository.delivery.backoff import LAST_S, decide_retry, draw_wait
-from repository.delivery.failure import Failure
+from repository.delivery.queue.backoff import LAST_S, decide_retry, draw_wait
+from repository.delivery.receivers.failure import Failure
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.models import Destination, DestinationBucket
-from repository.delivery import bandwidth
-from repository.delivery.bandwidth import BURST_S, Level, in_pieces, make_pace, take
 from repository.delivery.duties import send_ready
-from repository.delivery.plan import plan_deliveries
-from repository.delivery.receiver import File
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue import bandwidth
+from repository.delivery.queue.bandwidth import BURST_S, Level, in_pieces, make_pace, take
+from repository.delivery.receivers.receiver import File
 from repository.delivery.send import Source
 from repository.models import Attempt, Delivery
 from tests.crash.conftest import sink  # noqa: F401 (a fixture)

@@ -13,9 +13,9 @@ from registry.consent.blocks import Holder, cancel_block, register_block
 from registry.consent.consents import Recipient, register_consent
 from registry.models import Block, Destination, Study, Subscription
 from registry.shares import share_study, withdraw_share
-from repository.delivery.basis import follow_decisions, release_awaiting
-from repository.delivery.deadlines import expire_overdue
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue.basis import follow_decisions, release_awaiting
+from repository.delivery.queue.deadlines import expire_overdue
 from repository.models import Delivery
 from tests.registry.care import make_doctor
 from tests.registry.factories import make_department

@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from registry.models import Destination, Subscription
-from repository.delivery import schedule
-from repository.delivery.limits import rate_at, slots_at
-from repository.delivery.opening import open_windows, review_windows
-from repository.delivery.plan import plan_deliveries
-from repository.delivery.schedule import claim
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue import schedule
+from repository.delivery.queue.limits import rate_at, slots_at
+from repository.delivery.queue.opening import open_windows, review_windows
+from repository.delivery.queue.schedule import claim
 from repository.models import Delivery
 
 

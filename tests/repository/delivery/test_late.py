@@ -8,9 +8,9 @@ from django.utils import timezone
 from registry.models import Destination, Notice
 from registry.noted import UnknownEntry
 from registry.notices import list_notices, mark_seen
-from repository.delivery.deadlines import expire_overdue
-from repository.delivery.late import note_late_urgent
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue.deadlines import expire_overdue
+from repository.delivery.queue.late import note_late_urgent
 from repository.models import Delivery
 from tests.registry.care import make_doctor
 

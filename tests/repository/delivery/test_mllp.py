@@ -30,9 +30,9 @@ from registry.models import (
 )
 from registry.orders import OrderDraft, take_order
 from registry.reports import ReportDraft, take_version
-from repository.delivery import mllp
 from repository.delivery.duties import plan_deliveries, send_ready
-from repository.delivery.plan_requests import STATED
+from repository.delivery.planning.requests import STATED
+from repository.delivery.receivers import mllp
 from repository.document_store import keep, store_bytes
 from repository.models import Attempt, Delivery
 from tests.repository.delivery.conftest import MEMORY

@@ -9,12 +9,12 @@ from django.utils import timezone
 from access.models import AuditEvent, CareProvider
 from registry.models import Destination
 from registry.noted import InvalidEntry, MissingRight, UnknownEntry
-from repository.delivery import operate
-from repository.delivery.deadlines import expire_overdue
 from repository.delivery.duties import send_ready
-from repository.delivery.lease import LostLease, renew
-from repository.delivery.plan import plan_deliveries
-from repository.delivery.schedule import MAX_LOST_LEASES, claim, return_leases_of
+from repository.delivery.operating import operate
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue.deadlines import expire_overdue
+from repository.delivery.queue.lease import LostLease, renew
+from repository.delivery.queue.schedule import MAX_LOST_LEASES, claim, return_leases_of
 from repository.models import Attempt, Delivery, DeliveryItem
 from tests.registry.care import make_doctor
 from tests.registry.factories import make_department

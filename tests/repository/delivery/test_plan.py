@@ -9,9 +9,9 @@ from django.utils import timezone
 from access.models import CareProvider
 from registry import changes
 from registry.models import Change, Destination, Instance, Share, Study, Subscription
-from repository.delivery.basis import release_awaiting
 from repository.delivery.duties import note_quiet_studies
-from repository.delivery.plan import READER, plan_deliveries
+from repository.delivery.planning.plan import READER, plan_deliveries
+from repository.delivery.queue.basis import release_awaiting
 from repository.models import Delivery, DeliveryItem
 from tests.registry.factories import make_department, make_study, make_uid
 from tests.repository.delivery.conftest import run_side_by_side

@@ -18,7 +18,7 @@ from registry.models import (
 )
 from registry.study_state import note_reports
 from repository.delivery.duties import note_quiet_studies
-from repository.delivery.plan import plan_deliveries
+from repository.delivery.planning.plan import plan_deliveries
 from repository.models import Delivery, DeliveryItem
 from tests.registry.factories import make_study
 from tests.repository.delivery.test_plan import add_instance, items_of

@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 import repository.delivery
 from registry.models import Destination
 from repository.delivery.decide import CONSENT_MISSING, IN_CONFLICT, NO_BASIS
-from repository.delivery.reasons import _SENTENCES, explain
+from repository.delivery.operating.reasons import _SENTENCES, explain
 from repository.models import Delivery
 from scripts.compile_messages import compile_catalogue, read_catalogue
 
@@ -27,7 +27,7 @@ def make_delivery(code: str, *, state: str = Delivery.READY, wait_s: float = 0, 
 
 
 def test_every_code_that_the_package_writes_has_a_sentence():
-    text = "".join(path.read_text() for path in PACKAGE.glob("*.py") if path.name != "reasons.py")
+    text = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "reasons.py")
     written = set(re.findall(r'reason_code="([a-z_]+)"|Failure\(\s*"[a-z_]+",\s*"([a-z_]+)"', text))
     codes = {code for pair in written for code in pair if code} | {IN_CONFLICT, NO_BASIS, CONSENT_MISSING}
     assert len(codes) > 12

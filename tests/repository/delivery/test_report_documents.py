@@ -20,8 +20,8 @@ from registry.models import (
     WorklistItem,
 )
 from registry.rejection_note import read_rejection_note
-from repository.delivery.made_files import MadeInstance
-from repository.delivery.report_instances import make_document
+from repository.delivery.contents.made_files import MadeInstance
+from repository.delivery.contents.report_instances import make_document
 from repository.document_store import keep, store_bytes
 from repository.models import Delivery
 from tests.repository.delivery.test_mllp import send_all, take_report

@@ -11,12 +11,12 @@ from access.address import ForbiddenAddress
 from access.secrets import seal
 from registry.models import Destination, Study
 from registry.remove import Target, delete
-from repository.delivery import s3
 from repository.delivery.duties import plan_deliveries, probe_destinations, send_ready
-from repository.delivery.failure import FailedRequest
-from repository.delivery.kinds import check_address
-from repository.delivery.receiver import File
-from repository.delivery.s3_address import resolve_bucket
+from repository.delivery.receivers import s3
+from repository.delivery.receivers.failure import FailedRequest
+from repository.delivery.receivers.kinds import check_address
+from repository.delivery.receivers.receiver import File
+from repository.delivery.receivers.s3_address import resolve_bucket
 from repository.models import Delivery, RecallReceipt
 from repository.objects.bucket import list_keys, read_range
 from tests.repository.delivery.conftest import PACKS, MemoryFile

@@ -7,17 +7,17 @@ from django.db import connection
 from django.utils import timezone
 
 from registry.models import Destination
-from repository.delivery import breaker, lease
-from repository.delivery.deadlines import expire_overdue
-from repository.delivery.failure import Failure
-from repository.delivery.lease import LostLease
-from repository.delivery.plan import plan_deliveries
-from repository.delivery.schedule import (
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue import breaker, lease
+from repository.delivery.queue.deadlines import expire_overdue
+from repository.delivery.queue.lease import LostLease
+from repository.delivery.queue.schedule import (
     MAX_LOST_LEASES,
     claim,
     return_leases_of,
     sweep_leases,
 )
+from repository.delivery.receivers.failure import Failure
 from repository.models import Attempt, Delivery, DeliveryItem
 from tests.repository.delivery.conftest import run_side_by_side
 

@@ -12,8 +12,8 @@ from access.models import AuditEvent
 from access.secrets import seal
 from registry.models import Change, DepartmentMilestone, Destination, Instance, Study, Subscription
 from repository.delivery import send as sending
-from repository.delivery import stow_rs
 from repository.delivery.duties import plan_deliveries, probe_destinations, send_ready
+from repository.delivery.receivers import stow_rs
 from repository.delivery.send import Source
 from repository.models import Attempt, Delivery, DeliveryItem
 from tests.repository.delivery.conftest import MEMORY, MemoryFile, list_instances, stream_file

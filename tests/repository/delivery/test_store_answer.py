@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.delivery.store_answer import StoreAnswer, UnreadableAnswer, read_answer
+from repository.delivery.receivers.store_answer import StoreAnswer, UnreadableAnswer, read_answer
 from tests.support.receiver import module
 
 

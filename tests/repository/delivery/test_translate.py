@@ -12,8 +12,8 @@ from pydicom import Dataset, dcmread
 
 from registry.models import Destination, Harmonised, Order, PatientIdentifier, Study
 from repository.coercion import ACCESSION_NUMBER, PATIENT_ID, PROCEDURE_CODES, Change, Stamp
+from repository.delivery.contents.translate import Translation, translate
 from repository.delivery.duties import plan_deliveries, send_ready
-from repository.delivery.translate import Translation, translate
 from repository.models import Delivery
 from tests.repository.delivery.conftest import PACKS
 from tests.support.dicom import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, RLE, StudyFacts, make_ct

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from registry.models import Destination, Subscription
-from repository.delivery.ageing import age_deliveries, heal_after_jump
-from repository.delivery.plan import plan_deliveries
-from repository.delivery.schedule import claim, sweep_leases
+from repository.delivery.planning.plan import plan_deliveries
+from repository.delivery.queue.ageing import age_deliveries, heal_after_jump
+from repository.delivery.queue.schedule import claim, sweep_leases
 from repository.models import Attempt, Delivery
 from tests.registry.factories import make_department
 

@@ -9,7 +9,7 @@ from registry.models import Subscription
 from registry.send_now import Sending, send_study
 from registry.wishes.filter import TESTS
 from repository.delivery.duties import plan_deliveries, send_ready
-from repository.delivery.why import NAMES, explain_why, explain_why_at
+from repository.delivery.operating.why import NAMES, explain_why, explain_why_at
 from tests.registry.care import make_doctor
 from tests.registry.factories import make_study
 from tests.repository.delivery.conftest import MEMORY

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.delivery.windows import Window, find_window, is_open, next_opening, read_windows
+from repository.delivery.queue.windows import Window, find_window, is_open, next_opening, read_windows
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 EVERY_DAY = list(range(7))

@@ -1,0 +1,1 @@
+"""What people see of distribution and do about it."""

@@ -1,0 +1,1 @@
+"""From the change feed to deliveries: what goes where, and what follows when it has arrived."""
