@@ -1,10 +1,14 @@
 """What holds for every test: which fixtures exist, and which tests run on both databases."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from access import kept
+from repository.journal.files import PREFIX
 
 pytest_plugins = ["tests.support.fixtures"]
 
@@ -35,5 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def forget_what_is_kept() -> None:
-    """Every test has a database of its own: what the process keeps of the last one's must not meet it."""
+    """Every test has a database of its own: what is kept of the last one's must not meet it.
+
+    That is what the process keeps, and the journal beside the packs that tests have in common: a database that does
+    not know it sends nothing.
+    """
     kept.forget()
+    shutil.rmtree(Path(settings.OBJECTS_ROOT) / PREFIX, ignore_errors=True)

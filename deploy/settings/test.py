@@ -12,10 +12,11 @@ from deploy.settings.databases import postgresql, sqlite  # noqa: E402
 PROFILE = "embedded"
 (_home / "static").mkdir(exist_ok=True)
 SECRET_KEY = "only for tests"  # noqa: S105
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+OBJECTS_ROOT = _home / _worker / "objects"  # a journal beside it speaks of one worker's database
 if os.environ.get("SAMSYN_TEST_POSTGRES"):
     DATABASES = {"default": postgresql(os.environ["SAMSYN_TEST_POSTGRES"], pool_size=0)}
 else:
-    _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     DATABASES = {"default": sqlite(_home / _worker / "samsyn.sqlite3")}
     DATABASES["default"]["TEST"] = {"NAME": str(_home / _worker / "test.sqlite3")}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
