@@ -45,12 +45,15 @@ def queue_up(installation: Installation) -> int:
     return planned + STUDIES * len(installation.wards)
 
 
-def catch_in_the_middle(installation: Installation, planned: int) -> None:
-    """Wait until something of this case has arrived, and something has not."""
+def catch_in_the_middle(installation: Installation) -> None:
+    """Wait until something of this case has arrived, and a worker is at something else."""
     before = sum(len(ward.files) for ward in installation.wards)
-    installation.wait_for(
-        lambda: sum(len(ward.files) for ward in installation.wards) > before + 2, "some to arrive"
-    )
+
+    def is_in_the_middle() -> bool:
+        has_come = sum(len(ward.files) for ward in installation.wards) > before + 2
+        return has_come and bool(installation.count_states().keys() & {"leased", "sending"})
+
+    installation.wait_for(is_in_the_middle, "some to arrive, and some to be on their way")
 
 
 def test_case_3_redis_is_absent_from_the_start(installation: Installation) -> None:
@@ -65,7 +68,7 @@ def test_case_3_redis_is_absent_from_the_start(installation: Installation) -> No
 
 def test_case_2_all_workers_killed(installation: Installation) -> None:
     planned = queue_up(installation)
-    catch_in_the_middle(installation, planned)
+    catch_in_the_middle(installation)
     installation.fleet.kill()
     assert installation.count_states().keys() & {"leased", "sending"}
     let_leases_run_out(installation)
@@ -76,7 +79,7 @@ def test_case_2_all_workers_killed(installation: Installation) -> None:
 
 def test_case_3_redis_is_emptied_and_killed(installation: Installation) -> None:
     planned = queue_up(installation)
-    catch_in_the_middle(installation, planned)
+    catch_in_the_middle(installation)
     with redis.Redis.from_url(installation.redis.url) as broker:
         broker.flushall()
     time.sleep(0.5)
@@ -89,7 +92,7 @@ def test_case_3_redis_is_emptied_and_killed(installation: Installation) -> None:
 
 def test_case_4_postgresql_crashes_and_is_away(installation: Installation) -> None:
     planned = queue_up(installation)
-    catch_in_the_middle(installation, planned)
+    catch_in_the_middle(installation)
     installation.postgres.crash()
     time.sleep(3)
     installation.postgres.start()
