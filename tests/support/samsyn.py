@@ -195,8 +195,11 @@ def prepare_embedded(template: Path) -> None:
 
 
 def copy_embedded(template: Path, home: Path, settings: dict[str, str]) -> SamsynServer:
-    """Return a new embedded installation with its own home; `settings` are further environment variables."""
-    shutil.copytree(template, home)
+    """Return a new embedded installation with its own home; `settings` are further environment variables.
+
+    It makes a secret key of its own: two installations with one key would take each other for themselves.
+    """
+    shutil.copytree(template, home, ignore=shutil.ignore_patterns("secret.key"))
     return SamsynServer(home, embedded_environment(home) | settings)
 
 
