@@ -230,6 +230,7 @@ def test_more_than_the_limit_is_given_as_references_only(room, monkeypatch) -> N
     assert event.detail == {"query": "find_documents", "error": "XDSTooManyResults"}
 
 
+@pytest.mark.django_db(transaction=True)  # on PostgreSQL what was given up spoils the transaction around it
 def test_a_query_that_takes_too_long_is_given_up(room, settings) -> None:
     now, patient = timezone.now(), Patient.objects.get()
     ids = [f"urn:uuid:00000000-0000-4000-8000-{number:012}" for number in range(3000)]
