@@ -81,8 +81,12 @@ def find_advance(now: datetime | None = None) -> str | None:
     """
     objects = open_store()
     head = JournalHead.objects.first()
-    if head is None or not head.sequence:
+    if head is None:
         return next((stored.key for stored in objects.keys(PREFIX)), None)
+    if (
+        not head.sequence
+    ):  # it began when there was no journal: what is there must be the file that it has not noted yet
+        return _find_foreign(objects)
     for file in _files_after(objects, head, now or timezone.now()):
         if file.previous_sha256 == head.sha256 and not _is_known(file):
             return file.key
@@ -124,6 +128,18 @@ def _read_head(now: datetime) -> JournalHead:
     JournalHead.objects.bulk_create([fresh], ignore_conflicts=True)
     ChangeCursor.objects.get_or_create(reader=READER)
     return JournalHead.objects.get()
+
+
+def _find_foreign(objects: ObjectStore) -> str | None:
+    """Return the first file that does not begin a journal of what this database knows."""
+    for stored in objects.keys(PREFIX):
+        try:
+            file = read_file(objects, stored.key)
+        except BrokenJournal:  # as below
+            continue
+        if file.previous_sha256 or not _is_known(file):
+            return stored.key
+    return None
 
 
 def _files_after(objects: ObjectStore, head: JournalHead, now: datetime) -> Iterator[JournalFile]:

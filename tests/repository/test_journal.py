@@ -118,6 +118,25 @@ def test_a_process_that_died_before_it_noted_its_file_does_no_harm(study, monkey
     assert verify_journal() == []
 
 
+def test_the_very_first_file_is_no_alarm_while_it_is_not_noted(department, monkeypatch):
+    """Between a file and its note lies a moment in which others ask, and in which a process may die."""
+
+    def die(work):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("repository.journal.duty.run_write", die)
+        with pytest.raises(KeyboardInterrupt):
+            write_journal()
+    [key] = list_keys(open_store())
+    assert JournalHead.objects.get().sequence == 0
+    assert find_advance() is None
+    assert write_journal() == 1
+    assert verify_journal() == []
+    JournalHead.objects.all().delete()
+    assert find_advance() == key, "a database that never began a journal is behind any that there is"
+
+
 def test_of_two_writers_one_leaves_no_trace(study, monkeypatch):
     delete(ADMIN, Target(study.study_instance_uid), door="test")
 
