@@ -40,6 +40,8 @@ class Actor:
         The person's own, 12 digits: nobody opens their own record.
     on_behalf_of : Actor or None
         The person for whom a system asks: what is permitted to both is permitted.
+    ae_title : str
+        The title by which a DICOM system called; a client may have several.
     """
 
     kind: ActorKind
@@ -55,6 +57,7 @@ class Actor:
     care_unit_hsa_id: str = ""
     national_number: str = field(default="", repr=False)
     on_behalf_of: "Actor | None" = None
+    ae_title: str = ""
 
     def may(self, permission: str) -> bool:
         """Tell whether the actor holds the permission word."""

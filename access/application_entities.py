@@ -4,6 +4,7 @@ Standard: PS3.8 9.3.2, PS3.15 B.1
 """
 
 import ipaddress
+from dataclasses import replace
 
 from django.db.models import QuerySet
 
@@ -41,7 +42,8 @@ def authenticate_entity(title: str, address: str) -> Actor:
 
 def entity_actor(entity: ApplicationEntity, address: str = "") -> Actor:
     """Make the actor of a system by its row."""
-    return client_actor(entity.client, frozenset(entity.scopes.split()), address)
+    actor = client_actor(entity.client, frozenset(entity.scopes.split()), address)
+    return replace(actor, ae_title=entity.title)
 
 
 def _active() -> QuerySet[ApplicationEntity]:

@@ -40,7 +40,8 @@ class ReceivedPack:
     """What one request brought of one study, bytes durable under `key`.
 
     `study` is what its first instance says; `described` is how others of its instances describe the same
-    patient differently, `strangers` counts instances that were refused because they name another patient.
+    patient differently, `strangers` counts instances that were refused because they name another patient. `client` is
+    who brought it by name, `ae_title` the title by which it called, where it called by DIMSE.
     """
 
     key: str
@@ -49,6 +50,8 @@ class ReceivedPack:
     received_at: datetime
     described: tuple[Demographics, ...] = ()
     strangers: int = 0
+    client: str = ""
+    ae_title: str = ""
 
 
 class Outcome(Enum):

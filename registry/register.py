@@ -85,7 +85,7 @@ def register(pack: ReceivedPack, department: Department | None) -> Registration:
         return Registration(_all(pack, refusal), study.pk, study.person_id, study.in_conflict)
     outcomes: dict[str, Outcome] = {}
     for segment in sorted(pack.segments, key=lambda s: s.facts.series_instance_uid):
-        outcomes.update(register_segment(study, pack.key, segment, is_new_study=is_new))
+        outcomes.update(register_segment(study, pack, segment, is_new_study=is_new))
     stored = sum(outcome is Outcome.STORED for outcome in outcomes.values())
     note_other_bytes(_other_bytes(pack, outcomes), department.pk if department else None)
     if is_new and not stored:  # all of it is known elsewhere: no empty study stays behind

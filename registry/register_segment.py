@@ -14,7 +14,7 @@ from registry import changes
 from registry.facts import SeriesFacts, StudyFacts
 from registry.fragments import render_series
 from registry.models import Instance, RemovedInstance, Segment, Series, Study
-from registry.received import Outcome, ReceivedInstance, ReceivedSegment
+from registry.received import Outcome, ReceivedInstance, ReceivedPack, ReceivedSegment
 from registry.removed import find_refused, note_replaced
 
 INSTANCE_COLUMNS = (
@@ -42,11 +42,13 @@ _SERIES_COLUMNS = (
     *(name for name in SeriesFacts.__slots__ if name != "series_instance_uid"),
     "number_of_series_related_instances",
     "fragment",
+    "stored_by",
+    "stored_by_ae_title",
 )
 
 
 def register_segment(
-    study: Study, pack_key: str, segment: ReceivedSegment, *, is_new_study: bool
+    study: Study, pack: ReceivedPack, segment: ReceivedSegment, *, is_new_study: bool
 ) -> dict[str, Outcome]:
     """Upsert the series, insert the segment and those of its instances that are not known.
 
@@ -59,11 +61,11 @@ def register_segment(
     fresh.sort(key=lambda i: i.facts.sop_instance_uid)
     series = None if is_new_study else _find_series(study, segment.facts)
     counted = 0 if series else len(fresh)
-    series = series or _create_series(study, segment.facts, counted)
+    series = series or _create_series(study, segment.facts, counted, pack)
     segment_id = add(
         Segment,
         series_id=series.pk,
-        pack_key=pack_key,
+        pack_key=pack.key,
         metadata=segment.metadata,
         metadata_instances=len(segment.instances),
         has_bulk_uris=segment.has_bulk_uris,
@@ -78,7 +80,7 @@ def register_segment(
         note_replaced(replaced)
         changes.append("instances_replaced", study.study_instance_uid, {"instances": sorted(replaced)})
     if len(stored) != counted:
-        _complete_series(series, study, segment.facts, len(stored) - counted)
+        _complete_series(series, study, segment.facts, len(stored) - counted, pack)
     if not stored:
         Segment.objects.filter(pk=segment_id).delete()
     outcomes.update(dict.fromkeys(stored, Outcome.STORED))
@@ -147,19 +149,28 @@ def _series_by_uid() -> PreparedModels[Series]:
     return prepare_models(Series.objects.filter(study=Slot("study"), series_instance_uid=Slot("uid")))
 
 
-def _create_series(study: Study, facts: SeriesFacts, count: int) -> Series:
-    series = Series(study=study, **values_of(facts), number_of_series_related_instances=count)
+def _create_series(study: Study, facts: SeriesFacts, count: int, pack: ReceivedPack) -> Series:
+    series = Series(
+        study=study,
+        **values_of(facts),
+        number_of_series_related_instances=count,
+        stored_by=pack.client,
+        stored_by_ae_title=pack.ae_title,
+    )
     _derive(series, study)
     insert(series)
     return series
 
 
-def _complete_series(series: Series, study: Study, facts: SeriesFacts, added: int) -> None:
+def _complete_series(
+    series: Series, study: Study, facts: SeriesFacts, added: int, pack: ReceivedPack
+) -> None:
     if series.number_of_series_related_instances:
         fill_blanks(series, facts)
     else:  # everything was removed: it says of itself what comes now
         for column, value in values_of(facts).items():
             setattr(series, column, value)
+        series.stored_by, series.stored_by_ae_title = pack.client, pack.ae_title
     series.number_of_series_related_instances += added
     _derive(series, study)
     update(series, _SERIES_COLUMNS)

@@ -74,6 +74,7 @@ class OpenPacks:
             issuer=None,
             client=self._actor.subject,
             received_at=self._received_at,
+            ae_title=self._actor.ae_title,
         )
         writer = PackWriter(self._objects.create(key), preamble)
         self._keys.append(key)
@@ -108,5 +109,12 @@ class OpenPacks:
         finished = pack.writer.finish()
         self._objects.sync(pack.key)
         segments: tuple[ReceivedSegment, ...] = tuple(b.finish() for b in pack.segments.values())
-        received = ReceivedPack(pack.key, pack.study, segments, self._received_at)
+        received = ReceivedPack(
+            pack.key,
+            pack.study,
+            segments,
+            self._received_at,
+            client=self._actor.subject,
+            ae_title=self._actor.ae_title,
+        )
         self._written.append(WrittenPack(received, finished.size_bytes))

@@ -9,7 +9,7 @@ document without a row go to `lost-documents/` for as long.
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ulid import ULID
@@ -209,7 +209,7 @@ def _set_documents_aside(objects: ObjectStore, before: datetime, report: SweepRe
 def _sender(preamble: PackPreamble) -> Actor:
     client = ApiClient.objects.filter(name=preamble.client).select_related("department__unit").first()
     if client is not None:
-        return client_actor(client, frozenset({"store"}))
+        return replace(client_actor(client, frozenset({"store"})), ae_title=preamble.ae_title)
     department = Department.objects.filter(hsa_id=preamble.department or "").select_related("unit").first()
     scope = (
         Scope(department.pk, department.unit_id, department.unit.provider_id)
@@ -217,5 +217,10 @@ def _sender(preamble: PackPreamble) -> Actor:
         else Scope(region_wide=True)
     )
     return Actor(
-        "system", preamble.client, scope, frozenset({"store"}), department_hsa_id=preamble.department or ""
+        "system",
+        preamble.client,
+        scope,
+        frozenset({"store"}),
+        department_hsa_id=preamble.department or "",
+        ae_title=preamble.ae_title,
     )

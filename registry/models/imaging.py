@@ -96,6 +96,12 @@ class Series(models.Model):
     request_attributes_sequence = models.JSONField(default=list, help_text="DICOM JSON items")
     number_of_series_related_instances = models.PositiveIntegerField(default=0)
     fragment = models.BinaryField(default=b"")
+    stored_by = models.CharField(
+        max_length=200, blank=True, help_text="Client that brought its first instance"
+    )
+    stored_by_ae_title = models.CharField(
+        max_length=16, blank=True, help_text="Its title, when it called by DIMSE"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["study", "series_instance_uid"], name="series_once")]

@@ -62,8 +62,7 @@ def _compile_test(kind: str, values: tuple[str, ...]) -> Q:
             rows = _harmonised().annotate(as_text=Cast("body_regions", TextField()))
             return Q(Exists(rows.filter(_any_of(Q(as_text__contains=f'"{value}"') for value in values))))
         case "modality":
-            series = Series.objects.filter(study=OuterRef("pk"), number_of_series_related_instances__gt=0)
-            return Q(Exists(series.filter(modality__in=values)))
+            return Q(Exists(_series().filter(modality__in=values)))
         case "ordering_unit":
             return Q(Exists(_orders().filter(_at("ordering_department__", values))))
         case "performing_unit":
@@ -73,6 +72,9 @@ def _compile_test(kind: str, values: tuple[str, ...]) -> Q:
             return Q(Exists(_orders().filter(encounter__patient_class__in=values)))
         case "source":
             return _kept_by(values)
+        case "source_system":
+            stored = Q(stored_by__in=values) | Q(stored_by_ae_title__in=values)
+            return Q(Exists(_series().filter(stored)))
         case "residence":
             return _any_of(_lives_in(value) for value in values)
         case "study_state":
@@ -95,6 +97,10 @@ def _compile_relation(places: tuple[str, ...], owner: Owner, now: datetime) -> Q
 
 def _harmonised() -> QuerySet[Harmonised]:
     return Harmonised.objects.filter(study=OuterRef("pk"))
+
+
+def _series() -> QuerySet[Series]:
+    return Series.objects.filter(study=OuterRef("pk"), number_of_series_related_instances__gt=0)
 
 
 def _orders() -> QuerySet[Order]:

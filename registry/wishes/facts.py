@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from access.models import Department
 from registry.harmonise.read import read_values
-from registry.models import CareRelation, Encounter, Order, Study
+from registry.models import CareRelation, Encounter, Order, Series, Study
 
 URGENT_WORDS = ("urgent", "URGENT", "stat", "STAT", "asap", "ASAP")
 """Urgencies of an order that make it an emergency, as HL7 v2 and FHIR bring them."""
@@ -25,6 +25,8 @@ class StudyFacts:
     ----------
     performing
         Where it was made: of the custodian and of the orders.
+    systems
+        Clients and AE titles that brought its series.
     related_units, related_departments
         Which have an active care relation to the patient, or an encounter that is going on, by key.
     """
@@ -35,6 +37,7 @@ class StudyFacts:
     modalities: frozenset[str] = frozenset()
     procedure_code: str = ""
     source: frozenset[str] = frozenset()
+    systems: frozenset[str] = frozenset()
     ordering: frozenset[str] = frozenset()
     performing: frozenset[str] = frozenset()
     urgencies: frozenset[str] = frozenset()
@@ -69,6 +72,7 @@ def read_facts(study: Study, now: datetime | None = None) -> StudyFacts:
         modalities=frozenset(study.modalities_in_study),
         procedure_code=values.procedure_code if values else "",
         source=source,
+        systems=_systems_of(study),
         ordering=frozenset().union(*(places_of(order.ordering_department) for order in orders)),
         performing=performing,
         urgencies=frozenset(order.urgency for order in orders),
@@ -79,6 +83,12 @@ def read_facts(study: Study, now: datetime | None = None) -> StudyFacts:
         state=study.state,
         has_final_report=study.final_at is not None,
     )
+
+
+def _systems_of(study: Study) -> frozenset[str]:
+    there = Series.objects.filter(study=study, number_of_series_related_instances__gt=0)
+    pairs = there.values_list("stored_by", "stored_by_ae_title").distinct()
+    return frozenset(name for pair in pairs for name in pair if name)
 
 
 def places_of(department: Department | None) -> frozenset[str]:

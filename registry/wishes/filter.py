@@ -36,6 +36,7 @@ TEXTS = (
     "performing_unit",
     "patient_class",
     "source",
+    "source_system",
     "residence",
 )
 FLAGS = ("emergency", "report_final")

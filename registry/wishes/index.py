@@ -13,7 +13,15 @@ from registry.wishes.matching import matches
 from registry.wishes.states import effective_state
 
 Key = tuple[str, str]
-INDEXED = ("modality_family", "modality", "body_region", "source", "procedure", "ordering_unit")
+INDEXED = (
+    "modality_family",
+    "modality",
+    "body_region",
+    "source",
+    "source_system",
+    "procedure",
+    "ordering_unit",
+)
 """Tests by which a subscription can be found."""
 
 
@@ -120,6 +128,7 @@ def keys_of_study(facts: StudyFacts) -> list[Key]:
         "modality": facts.modalities,
         "body_region": facts.body_regions,
         "source": facts.source,
+        "source_system": facts.systems,
         "procedure": (facts.procedure_code,),
         "ordering_unit": facts.ordering,
     }
@@ -132,6 +141,7 @@ def _cost(keys: frozenset[Key]) -> tuple[int, int]:
         "procedure": 0,
         "ordering_unit": 1,
         "source": 2,
+        "source_system": 2,
         "body_region": 3,
         "modality": 4,
         "modality_family": 4,

@@ -56,6 +56,7 @@ _VALUES: dict[str, Callable[[StudyFacts], frozenset[str]]] = {
     "performing_unit": lambda facts: facts.performing,
     "patient_class": lambda facts: facts.patient_classes,
     "source": lambda facts: facts.source,
+    "source_system": lambda facts: facts.systems,
     "study_state": lambda facts: frozenset({facts.state}),
 }
 """The values of a study that a test is held against; one in common is enough."""

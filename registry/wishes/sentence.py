@@ -46,6 +46,7 @@ PHRASES = {
     "ordering_unit": gettext_noop("ordered by %s"),
     "performing_unit": gettext_noop("made at %s"),
     "source": gettext_noop("from %s"),
+    "source_system": gettext_noop("sent by the system %s"),
     "patient_class": gettext_noop("of visits of class %s"),
     "residence": gettext_noop("of patients with postal code %s"),
     "care_relation": gettext_noop("of patients %s"),

@@ -133,6 +133,7 @@ def derive_preamble(first: PackPreamble) -> PackPreamble:
         client=first.client,
         received_at=first.received_at,
         compacted=True,
+        ae_title=first.ae_title,
     )
 
 

@@ -33,7 +33,7 @@ class PackPreamble:
 
     `department` is the HSA id of the source department and `issuer` the assigning authority of its patient
     numbers; both may be unknown. `boundary` is never sent to anyone. `compacted` packs hold nothing that did
-    not lie in older packs before.
+    not lie in older packs before. `ae_title` is there when the client called by DIMSE.
     """
 
     key: str
@@ -45,6 +45,7 @@ class PackPreamble:
     boundary: str = field(default_factory=new_boundary)
     format_version: int = FORMAT_VERSION
     compacted: bool = False
+    ae_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def encode_preamble(preamble: PackPreamble) -> bytes:
             "client": preamble.client,
             "received_at": preamble.received_at.isoformat(),
             "compacted": preamble.compacted,
+            **({"ae_title": preamble.ae_title} if preamble.ae_title else {}),
         }
     )
 

@@ -128,4 +128,12 @@ def _finish(growing: _Growing, key: str, preamble: PackPreamble) -> ReceivedPack
         return None
     segments = tuple(builder.finish() for builder in growing.series.values())
     described = tuple(dict.fromkeys(growing.described))
-    return ReceivedPack(key, growing.study, segments, preamble.received_at, described)
+    return ReceivedPack(
+        key,
+        growing.study,
+        segments,
+        preamble.received_at,
+        described,
+        client=preamble.client,
+        ae_title=preamble.ae_title,
+    )

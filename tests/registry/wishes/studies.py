@@ -17,6 +17,8 @@ MODALITIES = ("CT", "MR", "DX", "SR")
 PROCEDURES = ("P1", "P2")
 CLASSES = ("E", "I", "O")
 STATES = ("in_progress", "complete", "verified")
+SYSTEMS = (("", ""), ("ct-1", ""), ("pacs", "CT_AE"), ("pacs", "MR_AE"))
+"""Client and AE title of the system that stored a series; nothing of one that was stored long ago."""
 POSTAL_CODES = ("", "58225", "582 25", "11122")
 _numbers = count(1)
 
@@ -29,6 +31,7 @@ class Drawn:
     family: str
     regions: frozenset[str]
     modalities: frozenset[str]
+    system: tuple[str, str]
     procedure: str
     orders: tuple["DrawnOrder", ...]
     postal_code: str
@@ -66,6 +69,7 @@ STUDIES = st.builds(
     family=st.sampled_from(("", *FAMILIES)),
     regions=st.frozensets(st.sampled_from(REGIONS)),
     modalities=st.frozensets(st.sampled_from(MODALITIES), max_size=2),
+    system=st.sampled_from(SYSTEMS),
     procedure=st.sampled_from(("", *PROCEDURES)),
     orders=st.lists(ORDERS, max_size=2).map(tuple),
     postal_code=st.sampled_from(POSTAL_CODES),
@@ -103,7 +107,15 @@ def make_drawn(drawn: Drawn, departments: list[Department]) -> Study:
         visible_at=now,
     )
     for position, modality in enumerate(sorted(drawn.modalities)):
-        make_series(study, modality=modality, series_number=position, instances=1)
+        stored_by, title = drawn.system
+        make_series(
+            study,
+            modality=modality,
+            series_number=position,
+            instances=1,
+            stored_by=stored_by,
+            stored_by_ae_title=title,
+        )
     Harmonised.objects.create(
         study=study,
         version=1,

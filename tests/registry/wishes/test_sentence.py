@@ -71,6 +71,15 @@ STROKE = {
             ("Studies from Region or SE-UNKNOWN, not from our own department, when complete: images, structured reports and "
             "key images to Stroke PACS."),
         ),
+        (
+            "en", {"source_system": ["CT_AE", "ct-2"]}, {"wants": ["images"]},
+            "Studies sent by the system CT_AE or ct-2, not from our own department, when complete: images to Stroke PACS.",
+        ),
+        (
+            "sv", {"source_system": ["CT_AE"]}, {"wants": ["images"]},
+            ("Undersökningar skickade av systemet CT_AE, inte från den egna avdelningen, när de är fullständiga: bilder till "
+            "Stroke PACS."),
+        ),
     ],
 )  # fmt: skip
 def test_a_subscription_in_words(say, language, wanted, values, said) -> None:
