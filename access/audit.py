@@ -3,24 +3,32 @@
 A first access of (who, assignment, study, door) in five minutes writes one row in the request; what
 follows in that window adds to counters that a flush writes to an AccessSpan. A crash can lose counts,
 never the fact.
+
+What cannot be recorded must not happen. The one exception is an emergency in the own unit: its rows go to the
+spool of `access.audit_spool` until the log takes them.
 """
 
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from access.actor import Actor
+from access import audit_spool
+from access.actor import Actor, Scope
 from access.database import RETRYABLE_SQLSTATES
 from access.models import AccessSpan, AuditEvent
 from access.rows import add
 
 WINDOW_S = 300.0
 FLUSH_S = 15.0
+SPOOLED = 0
+"""In place of the id of an event that waits in the spool."""
+_PROBE = Actor("duty", "probe", Scope(), frozenset())
 
 
 class UnrecordedAccess(RuntimeError):
@@ -58,8 +66,9 @@ def record(
     reason: str = "",
     basis: tuple[str, ...] = (),
     detail: Mapping[str, Any] | None = None,
+    may_spool: bool = False,
 ) -> int:
-    """Write one event now, in the caller's transaction if there is one; returns its id.
+    """Write one event now, in the caller's transaction if there is one; returns its id, or `SPOOLED`.
 
     Parameters
     ----------
@@ -67,30 +76,56 @@ def record(
         A word of `access.audit_export.codes.KINDS`: store, search, read, deliver, login ...
     rule, reason, basis
         By which rule it was decided, the word for it in `access.sentences`, and the rows it rests on.
+    may_spool
+        An emergency in the own unit, which does not wait for the log: if the database does not take the row it is
+        kept on the disk, whether or not the caller's transaction comes to be.
 
     Raises
     ------
     UnrecordedAccess
-        The log cannot be written; answer 503 and do nothing.
+        The log cannot be written, nor the spool where that is allowed; answer 503 and do nothing.
     """
     why = {"reason": reason} if reason else {}
+    values = {
+        **_describe(actor),
+        "action": action,
+        "outcome": outcome,
+        "door": door,
+        "rule": rule,
+        "study_instance_uid": study_instance_uid,
+        "patient_id": patient_id,
+        "detail": _cleaned(dict(detail or {}) | why | ({"basis": list(basis)} if basis else {})),
+    }
+    # The transaction around it must survive that the row is refused.
+    guard = transaction.atomic() if may_spool and connection.in_atomic_block else nullcontext()
     try:
-        event_id = add(
-            AuditEvent,
-            **_describe(actor),
-            action=action,
-            outcome=outcome,
-            door=door,
-            rule=rule,
-            study_instance_uid=study_instance_uid,
-            patient_id=patient_id,
-            detail=_cleaned(dict(detail or {}) | why | ({"basis": list(basis)} if basis else {})),
-        )
+        with guard:
+            return int(add(AuditEvent, **values))
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) in RETRYABLE_SQLSTATES:
             raise
+        if may_spool:
+            return _spool(values)
         raise UnrecordedAccess("the access log cannot be written; nothing is answered without it") from error
-    return int(event_id)
+
+
+def _spool(values: Mapping[str, Any]) -> int:
+    try:
+        audit_spool.keep(values)
+    except OSError as error:
+        raise UnrecordedAccess("neither the access log nor its spool can be written") from error
+    return SPOOLED
+
+
+def can_record() -> bool:
+    """Tell whether the log takes rows now: one is written and taken back. Only for what is rare."""
+    try:
+        with transaction.atomic():
+            add(AuditEvent, **_describe(_PROBE), action="probe", outcome="success")
+            transaction.set_rollback(True)
+    except DatabaseError:
+        return False
+    return True
 
 
 def _describe(actor: Actor) -> dict[str, Any]:
@@ -133,6 +168,7 @@ def touch(
     basis: tuple[str, ...] = (),
     action: str = "read",
     detail: Mapping[str, Any] | None = None,
+    may_spool: bool = False,
 ) -> None:
     """Record that the actor reads a study: one durable row a window and rule, before the first byte.
 
@@ -142,6 +178,8 @@ def touch(
         By which rule it was permitted, why, and the rows that the decision rests on.
     action, detail
         What of the study is read, where that has a row of its own: a version of a report.
+    may_spool
+        As of `record`; what follows a row that waits in the spool is not counted.
 
     Raises
     ------
@@ -170,6 +208,7 @@ def touch(
             reason=reason,
             basis=basis,
             detail=detail,
+            may_spool=may_spool,
         )
         with _touches_lock:
             _touches[key] = _Touch(event_id, now, rule)
@@ -214,7 +253,7 @@ def count(
 ) -> None:
     """Add to what followed the first touch; written at the next flush."""
     known = _touches.get(_key(actor, study_instance_uid, door))
-    if known is None:
+    if known is None or known.event_id == SPOOLED:
         return
     with known.lock:
         known.instances += instances

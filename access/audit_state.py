@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from access.audit_export.ship import EVENTS
+from access.audit_spool import count_spooled
 from access.guards import find_missing_guards
 from access.models import AuditCursor, AuditEvent, AuditSeal
 from access.seals import roots
@@ -29,6 +30,11 @@ def find_log_troubles(now: datetime | None = None) -> list[str]:
     """Return in words what needs somebody; nothing if all is well."""
     now = now or timezone.now()
     troubles = []
+    spooled = count_spooled()
+    if spooled:
+        troubles.append(
+            f"{spooled} events of emergencies wait in {settings.AUDIT_SPOOL_ROOT}: the log could not be written"
+        )
     unguarded = find_missing_guards()
     if unguarded:
         troubles.append(

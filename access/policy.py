@@ -23,6 +23,8 @@ Need = Literal["", "emergency", "relation", "choice", "consent", "reason"]
 Prompt = Literal["", "vip", "staff", "relative"]
 
 CARE = "care"
+SPOOL = "spool"
+"""The obligation of an emergency in the own unit: it is recorded on the disk where the access log cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class Decision:
     def permits(self) -> bool:
         """True if the study may be read or sent."""
         return self.effect == "permit"
+
+    @property
+    def may_spool(self) -> bool:
+        """True if reading it does not wait for an access log that cannot be written."""
+        return SPOOL in self.obligations
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +249,8 @@ def _decide_other_provider(facts: Facts, trail: _Trail) -> Decision:
 def _decide_by_part(facts: Facts, trail: _Trail) -> Decision | None:
     """Decide by what opens a study of itself (7, 12, 13), or by a missing relation (11, 14); else None."""
     if facts.opening is not None:
-        return _permit("13", "emergency", _with(trail, facts.opening, "emergency_banner"))
+        spool = (SPOOL,) if facts.distance == "own_unit" else ()
+        return _permit("13", "emergency", _with(trail, facts.opening, "emergency_banner", *spool))
     if facts.relation is None and facts.is_protected:
         return _needs("14", "relation", "relation_missing", trail)
     if facts.participation is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from access import audit_spool
 from access.audit import flush_counts
 from access.audit_export.ship import ship
 from access.database import release
@@ -24,7 +25,7 @@ from registry.wishes.priorities import PRIORITIES
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
-from repository.delivery.planning.recall import settle_recalls
+from repository.delivery.planning.recall_receipts import settle_recalls
 from repository.delivery.queue.schedule import return_leases_of
 from repository.delivery.send import Source
 from repository.journal.duty import write_journal
@@ -83,6 +84,7 @@ SLOW_DUTIES = (
 )
 """What may take minutes (silent receivers, millions of packs) has a thread of its own."""
 AUDIT_DUTIES = (
+    Duty("replay_audit_spool", 5, audit_spool.replay),
     Duty("seal_audit", 5, seal_log),
     Duty("ship_audit", 5, lambda: ship(find_patient_labels)),
 )

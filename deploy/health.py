@@ -4,6 +4,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
+from access.audit_spool import count_spooled
 from access.audit_state import count_unsealed, count_unshipped
 from access.authentication import Unauthenticated, authenticate
 from registry.harmonise.coverage import read_coverage
@@ -46,6 +47,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         "samsyn_conflicts_open": Conflict.objects.filter(resolved_at__isnull=True).count(),
         "samsyn_audit_unsealed": count_unsealed(),
         "samsyn_audit_unshipped": count_unshipped(),
+        "samsyn_audit_spooled": count_spooled(),
         "samsyn_changes_unnumbered": Change.objects.filter(position__isnull=True).count(),
     }
     for state in ("ready", "leased", "sending", "delivered", "dead"):

@@ -47,6 +47,7 @@ def record_versions(actor: Actor, decision: Decision, study: Study, keys: list[i
         rule=decision.rule,
         reason=decision.reason,
         basis=decision.basis,
+        may_spool=decision.may_spool,
         action="report_read",
         detail={"report_versions": sorted(keys)},
     )

@@ -110,6 +110,7 @@ def record_document_reading(actor: Actor, document: PermittedDocument, *, door: 
         rule=decision.rule,
         reason=decision.reason,
         basis=decision.basis,
+        may_spool=decision.may_spool,
         detail={"document": entry.unique_id} | version,
     )
 

@@ -1,7 +1,8 @@
 """Emergency openings: two active steps, one patient, one person, one assignment, a few hours; every one reviewed.
 
 Step one names the care providers that hold more than the person may see. Step two opens the data. Each step is a
-row of its own in the access log; the second tells the head of the unit at once.
+row of its own in the access log; the second tells the head of the unit at once. While the log cannot be written
+both steps go to its spool, and open what the own unit keeps.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from access import audit
 from access.actor import Actor
 from access.database import run_write
 from access.models import CareProvider, User
@@ -57,7 +59,8 @@ def locate(actor: Actor, patient: Patient, *, reason_code: str, reason: str, doo
     """Take step one: name the care providers that hold more of the patient than the person may see.
 
     Blocks are not spoken of: a provider is named whether a block, a missing consent or a missing relation closes
-    what it holds. What an emergency does not open (an absolute block, an opt-out) is not named.
+    what it holds. What an emergency does not open (an absolute block, an opt-out) is not named. While the access log
+    cannot be written the own provider is named for what the own unit keeps: only an opening shows that then.
 
     Raises
     ------
@@ -91,6 +94,7 @@ def locate(actor: Actor, patient: Patient, *, reason_code: str, reason: str, doo
             "opening",
             row,
             door=door,
+            may_spool=True,
             reason_code=reason_code,
             stated_reason=stated,
             providers=[provider.hsa_id for provider in providers],
@@ -144,7 +148,7 @@ def open_patient(
         )
         if not rows.update(opened_at=now, ends_at=now + timedelta(hours=length)):
             raise EndedEntry("step one is too long ago, or the opening was made before: begin again")
-        note(actor, "emergency_open", patient_id, "opening", opening, door=door, hours=length)
+        note(actor, "emergency_open", patient_id, "opening", opening, door=door, may_spool=True, hours=length)
         if actor.scope.unit_id is not None:
             tell_head(EMERGENCY_OPENING, actor.scope.unit_id, patient_id, f"opening:{opening.pk}", now)
         return EmergencyOpening.objects.get(pk=opening.pk)
@@ -171,7 +175,7 @@ def close_now(actor: Actor, opening: EmergencyOpening, *, door: str = "") -> Eme
         rows = EmergencyOpening.objects.filter(pk=opening.pk, closed_at__isnull=True, ends_at__gt=now)
         if not rows.update(closed_at=now):
             raise EndedEntry("the opening has ended")
-        note(actor, "emergency_close", patient_id, "opening", opening, door=door)
+        note(actor, "emergency_close", patient_id, "opening", opening, door=door, may_spool=True)
         return EmergencyOpening.objects.get(pk=opening.pk)
 
     return run_write(work)
@@ -276,10 +280,15 @@ def _holders_of_more(actor: Actor, patient: Patient) -> tuple[CareProvider, ...]
         )
     )
     decisions = decide_studies(actor, studies)
+    shut_unit = None if audit.can_record() else actor.scope.unit_id
     found = {
         study.custodian.unit.provider
         for study in studies
-        if study.custodian is not None and decisions[study.pk].effect == "needs"
+        if study.custodian is not None
+        and (
+            decisions[study.pk].effect == "needs"
+            or (decisions[study.pk].permits and study.custodian.unit_id == shut_unit)
+        )
     }
     return tuple(sorted(found, key=lambda provider: provider.name))
 

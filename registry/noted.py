@@ -120,6 +120,7 @@ def note(
     *,
     door: str = "",
     study_instance_uid: str = "",
+    may_spool: bool = False,
     **detail: Any,
 ) -> None:
     """Raise the epoch, append to the feed and record; call it in the transaction that wrote the row.
@@ -128,6 +129,8 @@ def note(
     ----------
     kind
         One of `ROW_KINDS`; the row is named `kind:key` in the log, as decisions name what they rest on.
+    may_spool
+        A step of an emergency: it does not wait for an access log that cannot be written.
     detail
         What else the log shall say: keys of rows, codes, stated reasons. No names, no numbers of patients.
     """
@@ -140,4 +143,5 @@ def note(
         patient_id=patient_id,
         study_instance_uid=study_instance_uid,
         detail={"row": f"{kind}:{row.pk}", **{name: value for name, value in detail.items() if value}},
+        may_spool=may_spool,
     )

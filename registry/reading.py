@@ -37,4 +37,5 @@ def record_reading(actor: Actor, study: VisibleStudy, *, door: str) -> None:
         rule=study.decision.rule,
         reason=study.decision.reason,
         basis=study.decision.basis,
+        may_spool=study.decision.may_spool,
     )

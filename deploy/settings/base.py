@@ -291,6 +291,8 @@ AUDIT_PUBLIC_KEYS_FILE = os.environ.get(
     "SAMSYN_AUDIT_PUBLIC_KEYS_FILE", str(SAMSYN_HOME / "audit" / "seal.pub")
 )
 AUDIT_ROOTS_FILE = os.environ.get("SAMSYN_AUDIT_ROOTS_FILE", str(SAMSYN_HOME / "audit" / "roots.jsonl"))
+# Where an emergency is recorded while the database does not take the row; a disk that survives a restart.
+AUDIT_SPOOL_ROOT = os.environ.get("SAMSYN_AUDIT_SPOOL_ROOT", str(SAMSYN_HOME / "audit" / "spool"))
 # How this system names itself in audit messages: AuditSourceID, AuditEnterpriseSiteID, and HOSTNAME of syslog.
 AUDIT_SOURCE_ID = os.environ.get("SAMSYN_AUDIT_SOURCE_ID") or PUBLIC_BASE_URL or "samsyn"
 AUDIT_SITE_ID = os.environ.get("SAMSYN_AUDIT_SITE_ID", "")

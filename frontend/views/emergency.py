@@ -60,7 +60,7 @@ def take_first_step_by_number(request: HttpRequest, actor: Actor) -> HttpRespons
         if row is None:
             detail = {"number": number, "providers": [], "reason_code": form.cleaned_data["reason_code"]}
             stated = {"stated_reason": form.cleaned_data["reason"]}
-            audit.record(actor, "emergency_locate", door=DOOR, detail=detail | stated)
+            audit.record(actor, "emergency_locate", door=DOOR, detail=detail | stated, may_spool=True)
             return render(request, "frontend/emergency_nothing.html", {"section": "patient"})
         located = _locate(actor, row.patient, form)
         if located is not None:

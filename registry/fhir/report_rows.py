@@ -35,5 +35,6 @@ def record_report_reading(actor: Actor, report: Report, version: ReportVersion, 
         rule=decision.rule,
         reason=decision.reason,
         basis=decision.basis,
+        may_spool=decision.may_spool,
         detail={"report": report.pk, "report_version": version.pk, "version": version.number},
     )

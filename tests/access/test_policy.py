@@ -236,6 +236,9 @@ def test_a_decision_ends_with_the_first_of_what_it_rests_on_and_names_it():
 def test_obligations():
     assert ask(OWN, **RELATED, is_protected=True).obligations == {"mask", "review_all"}
     assert "emergency_banner" in ask(OTHER, opening=ROW, **COHESIVE).obligations
+    assert ask(OWN, opening=ROW).may_spool
+    assert not any(ask(place, opening=ROW, **COHESIVE).may_spool for place in (SAME, OTHER))
+    assert not ask(OWN, **RELATED).may_spool
     assert "lifted" in ask(SAME, **RELATED, choice=ROW, block="silent", lift=ROW).obligations
     assert "blocks_unknown_banner" in ask(OWN, **RELATED, are_blocks_known=False).obligations
     assert "review_sample" in ask(OTHER, **RELATED, incapacity=ROW, **COHESIVE).obligations
