@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
+from repository.av1 import encode_pictures
 from repository.codec_messages import ClosedChannel, receive_message, send_message
 from repository.decode import UndecodableFrame, decode_here
 from repository.encode import UnencodableImage, encode_frame
@@ -44,6 +47,8 @@ def main() -> None:
 
 
 def _answer(head: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes | memoryview]:
+    if "film" in head:
+        return _answer_film(head["film"], raw)
     description = PixelDescription(**head["description"])
     try:
         frame = decode_here(raw, description, bit_offset=head["bit_offset"])
@@ -52,6 +57,16 @@ def _answer(head: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes | m
     except _REFUSALS as error:
         return {"refusal": type(error).__name__, "reason": str(error)}, b""
     return {}, frame.reshape(-1).view("u1").data
+
+
+def _answer_film(film: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:
+    pictures = np.frombuffer(raw, np.uint8).reshape(film["shape"])
+    try:
+        samples = encode_pictures(pictures, film["quality"])
+    except _REFUSALS as error:
+        return {"refusal": type(error).__name__, "reason": str(error)}, b""
+    sizes = [len(frame) for frame in samples.frames]
+    return {"sizes": sizes, "configuration": samples.configuration.hex()}, b"".join(samples.frames)
 
 
 def _limit_memory() -> None:

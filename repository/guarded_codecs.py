@@ -16,8 +16,12 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from repository.codec_messages import ClosedChannel, OverlongMessage, receive_message, send_message
 from repository.pixels import PixelDescription
@@ -33,6 +37,7 @@ PROGRAM: Final = "repository.codec_process"
 _PROJECT = Path(__file__).resolve().parents[1]
 _START_S = 60
 CPU_S, _BYTES_A_CPU_S = 2, 4 << 20
+_FILM_BYTES_A_CPU_S = 1 << 20  # twenty times what the encoder takes on the machine it was measured on
 # Freed blocks stay with the process: clearing fresh pages costs more than decoding into them.
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -90,21 +95,33 @@ def run_codec(
         No process was free in time.
     """
     head = {
+        "subject": description.transfer_syntax_uid,
         "description": asdict(description),
         "bit_offset": bit_offset,
         "colours": colours,
         "target": target,
         "cpu_s": CPU_S + description.frame_bytes // _BYTES_A_CPU_S,
     }
-    if not _PLACES.acquire(timeout=WAIT_S):
-        raise CodecsBusy("all decoders are busy; try again")
-    try:
-        answer, payload = _ask(_take_codec(), head, raw, 8 * description.frame_bytes + (1 << 20))
-    finally:
-        _PLACES.release()
-    if "refusal" in answer:
-        raise RefusedFrame(str(answer["refusal"]), str(answer["reason"]))
-    return payload
+    return _run(head, raw, 8 * description.frame_bytes + (1 << 20))[1]
+
+
+def run_film_codec(pictures: npt.NDArray[np.uint8], quality: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """Encode RGB pictures (count, rows, columns, 3) as a group of video frames, in a guarded process.
+
+    Returns
+    -------
+    The configuration of the decoder, and the bytes of each frame; see `av1.Samples`. Errors are those of `run_codec`.
+    """
+    head = {
+        "subject": "a film",
+        "film": {"shape": pictures.shape, "quality": quality},
+        "cpu_s": CPU_S + pictures.nbytes // _FILM_BYTES_A_CPU_S,
+    }
+    answer, payload = _run(head, pictures.reshape(-1).data, 2 * pictures.nbytes + (1 << 20))
+    ends = list(accumulate(answer["sizes"], initial=0))
+    if len(ends) != len(pictures) + 1 or ends[-1] != len(payload):
+        raise LostCodec("the codec answered with other frames than it was given")
+    return bytes.fromhex(answer["configuration"]), tuple(bytes(payload[a:b]) for a, b in pairwise(ends))
 
 
 def stop_codecs() -> None:
@@ -113,8 +130,22 @@ def stop_codecs() -> None:
         _stop(codec)
 
 
+def _run(
+    head: dict[str, Any], raw: bytes | memoryview, max_payload_bytes: int
+) -> tuple[dict[str, Any], bytearray]:
+    if not _PLACES.acquire(timeout=WAIT_S):
+        raise CodecsBusy("all decoders are busy; try again")
+    try:
+        answer, payload = _ask(_take_codec(), head, raw, max_payload_bytes)
+    finally:
+        _PLACES.release()
+    if "refusal" in answer:
+        raise RefusedFrame(str(answer["refusal"]), str(answer["reason"]))
+    return answer, payload
+
+
 def _ask(
-    codec: _Codec, head: dict[str, Any], raw: bytes, max_payload_bytes: int
+    codec: _Codec, head: dict[str, Any], raw: bytes | memoryview, max_payload_bytes: int
 ) -> tuple[dict[str, Any], bytearray]:
     try:
         codec.channel.settimeout(head["cpu_s"] + WAIT_S)
@@ -122,7 +153,7 @@ def _ask(
         answer = receive_message(codec.channel, max_payload_bytes)
     except (OSError, ClosedChannel, OverlongMessage, ValueError) as error:
         reason = _say_how_it_ended(_stop(codec), error)
-        log.warning("a codec process was lost at %s: %s", head["description"]["transfer_syntax_uid"], reason)
+        log.warning("a codec process was lost at %s: %s", head["subject"], reason)
         raise LostCodec(reason) from error
     except BaseException:
         _stop(codec)  # what is still on its way would be taken for the next answer

@@ -74,6 +74,58 @@ def keep(key: str, payload: bytes) -> None:
         trim()
 
 
+def keep_stream(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass pieces on, and keep all of them under a key once the last one has come.
+
+    What turns out to be larger than `keep` takes, ends early or cannot be written is passed on and not kept.
+    """
+    bound_bytes: int = settings.RENDITION_CACHE_BYTES
+    path = _path_of(key)
+    draft: Path | None = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    total, size_bytes = xxhash.xxh3_64(), 0
+    try:
+        for piece in pieces:
+            total.update(piece)
+            size_bytes += len(piece)
+            if draft is not None and not _append(draft, piece, size_bytes, bound_bytes // _TRIMS_PER_BOUND):
+                draft = None
+            yield piece
+        if draft is not None and _publish(draft, path, total.digest()):
+            draft = None
+            if _must_trim(size_bytes, bound_bytes):
+                trim()
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+
+
+def _append(draft: Path, piece: bytes, size_bytes: int, limit_bytes: int) -> bool:
+    """Write a piece behind the others, room for the sum in front of the first; remove the draft where that fails."""
+    try:
+        if size_bytes <= limit_bytes:
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            is_first = size_bytes == len(piece)
+            with draft.open("xb" if is_first else "ab") as file:
+                file.write(bytes(_SUM_BYTES) + piece if is_first else piece)
+            return True
+    except OSError as error:
+        log.warning("a rendition could not be kept: %s", error)
+    with contextlib.suppress(OSError):
+        draft.unlink()
+    return False
+
+
+def _publish(draft: Path, path: Path, digest: bytes) -> bool:
+    try:
+        with draft.open("r+b") as file:
+            file.write(digest)
+        draft.replace(path)
+    except OSError as error:
+        log.warning("a rendition could not be kept: %s", error)
+        return False
+    return True
+
+
 def trim() -> None:
     """Remove entries that are a day old, and then the oldest until three quarters of the bound are left."""
     entries = sorted(_list_entries(), reverse=True)

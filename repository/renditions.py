@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from repository import rendition_cache, retrieve, stored_bulk, stored_frames
 from repository.decode import decode_frame
+from repository.films import MP4, stream_film
+from repository.frame_times import find_frame_delay_s, find_frame_delays_s
 from repository.frames import FrameOutOfRange, FrameTable
 from repository.icons import draw_icon
 from repository.picture_encoding import GIF, encode_picture, stream_gif
@@ -22,7 +24,6 @@ from repository.pixels import (
     InvalidImageDescription,
     NotAnImage,
     PixelDescription,
-    read_floats,
     read_values,
 )
 from repository.presentation_state import RENDERED_STATES, resolve_bulk_values
@@ -38,11 +39,10 @@ TEXT: Final = "text"
 STATE: Final = "presentation state"
 OTHER: Final = "other"
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what pictures look like: a change makes all that was kept unknown."""
 
 MAX_STATE_BULK_BYTES: Final = 4 << 20
-DEFAULT_DELAY_S: Final = 0.1
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _REPORTS, _DOCUMENTS, _STATES = f"{_STORAGE}88.", f"{_STORAGE}104.", f"{_STORAGE}11."
@@ -171,12 +171,23 @@ def render_frames(
 
 
 def render_animation(
-    item: StoredInstance, numbers: Sequence[int], rendering: Rendering, state: PresentationState | None = None
+    item: StoredInstance,
+    numbers: Sequence[int],
+    rendering: Rendering,
+    media_type: str,
+    state: PresentationState | None = None,
 ) -> Iterator[bytes]:
-    """Yield a GIF that shows frames one after the other, at the pace of the image."""
+    """Yield a GIF or a film that shows frames one after the other, at the pace of the image.
+
+    A film is kept once all of it was made, see `find_film`; never one with letters in it.
+
+    Raises
+    ------
+    films.FilmTooLarge
+        There are more frames, or larger ones, than a film may have.
+    """
     frames = _read_frames(item, numbers)
     first = next(frames)
-    delay_s = find_frame_delay_s(first[2])
     exact = replace(rendering, icc_profile=None)
 
     def draw() -> Iterator[Picture]:
@@ -184,7 +195,27 @@ def render_animation(
         for number, source in zip(numbers[1:], frames, strict=True):
             yield _render(item, source, number - 1, exact, state)[0]
 
-    yield from stream_gif(draw(), delay_s=delay_s)
+    if media_type == GIF:
+        yield from stream_gif(draw(), delay_s=find_frame_delay_s(first[2]))
+        return
+    durations_s = find_frame_delays_s(first[2], numbers)
+    film = stream_film(draw(), durations_s=durations_s, quality=rendering.quality)
+    if not rendering.annotations:
+        film = rendition_cache.keep_stream(name_rendition(item, numbers, rendering, media_type, state), film)
+    yield from film
+
+
+def find_film(
+    item: StoredInstance,
+    numbers: Sequence[int],
+    rendering: Rendering,
+    media_type: str,
+    state: PresentationState | None = None,
+) -> bytes | None:
+    """Return a film that was kept whole; None where it has to be made."""
+    if media_type != MP4 or rendering.annotations:
+        return None
+    return rendition_cache.find(name_rendition(item, numbers, rendering, media_type, state))
 
 
 def render_stored_thumbnail(
@@ -209,18 +240,6 @@ def find_representative(items: Sequence[StoredInstance]) -> tuple[StoredInstance
         return items[0], 1
     chosen = images[len(images) // 2]
     return chosen, (count_frames(chosen) + 1) // 2
-
-
-def find_frame_delay_s(attributes: Attributes) -> float:
-    """Return how long a frame is shown when the frames run.
-
-    Standard: PS3.3 C.7.6.5
-    """
-    for tag, is_rate in (("00181063", False), ("00181065", False), ("00082144", True), ("00180040", True)):
-        values = [value for value in read_floats(attributes, tag) if value > 0]
-        if values:
-            return 1.0 / values[0] if is_rate else values[-1] / 1000.0
-    return DEFAULT_DELAY_S
 
 
 def _read_frames(
@@ -283,5 +302,5 @@ def _draw_icon(attributes: dict[str, Any] | Attributes, size: Viewport | None, m
 
 
 def is_animation(media_type: str, numbers: Sequence[int]) -> bool:
-    """Whether these frames become one picture that moves."""
-    return media_type == GIF and len(numbers) > 1
+    """Whether these frames become one picture that moves, or a film."""
+    return (media_type == GIF and len(numbers) > 1) or (media_type == MP4 and bool(numbers))

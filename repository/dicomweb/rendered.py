@@ -19,12 +19,16 @@ from repository.dicomweb.charsets import choose_charset
 from repository.dicomweb.recheck import recheck_each_series
 from repository.dicomweb.rendered_parts import Part, answer_part, list_facts, make_items
 from repository.documents import list_document_types
+from repository.films import MP4
 from repository.picture_encoding import GIF, PICTURE_TYPES
 from repository.pixels import NotAnImage
 from repository.presentation_state import list_referenced_images
 from repository.rendering_parameters import InvalidRenderingParameter, Rendering, read_rendering
 from repository.renditions import IMAGE, OTHER, STATE, TEXT, VIDEO, categorize
 from repository.retrieve import StoredInstance
+
+MOVING_TYPES = (GIF, MP4)
+"""What holds several frames in one item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,20 @@ def find_shown(
     """
     category = categorize(item)
     if category == IMAGE or numbers is not None:
-        return Shown((Part(item, "", renditions.check_numbers(item, numbers)),), PICTURE_TYPES)
+        return show_frames((Part(item, "", renditions.check_numbers(item, numbers)),))
     if category == STATE:
-        return Shown(_find_presented(row, item, rendering), PICTURE_TYPES)
+        return show_frames(_find_presented(row, item, rendering))
     if category == VIDEO:
         return Shown((Part(item, ""),), (media_type_of_frames(item.transfer_syntax_uid),))
     if category == TEXT:
         return Shown((Part(item, ""),), list_document_types(item))
     raise NotAnImage("the instance has nothing that could be shown: no pixel data, no text, no document")
+
+
+def show_frames(parts: tuple[Part, ...]) -> Shown:
+    """Return parts that are frames with the types they can have; several frames may be a film."""
+    is_film = any(len(part.numbers) > 1 for part in parts)
+    return Shown(parts, (*PICTURE_TYPES, MP4) if is_film else PICTURE_TYPES)
 
 
 def _plan_instance(
@@ -122,7 +132,7 @@ def _plan_instance(
 ) -> tuple[list[Part], bool]:
     """Return the parts to answer with, typed, and whether the answer is a multipart one.
 
-    Alone, an image of many frames is shown by its first one, or as a GIF by all of them.
+    Alone, an image of many frames is shown by its first one, or as a GIF or a film by all of them.
     """
     shown = find_shown(row, item, numbers, rendering)
     is_list = numbers is not None and len(numbers) > 1
@@ -131,14 +141,14 @@ def _plan_instance(
         Offer(media_type, multipart=multipart)
         for multipart in kinds
         for media_type in shown.media_types
-        if multipart or not is_list or media_type == GIF
+        if multipart or not is_list or media_type in MOVING_TYPES
     ]
     choice = negotiate_for(request, offers)
     media_type = choice.offer.media_type
     if choice.offer.multipart:
         return [_type(part, media_type) for part in shown.parts], True
     part = _type(shown.parts[0], media_type)
-    if part.numbers and media_type != GIF:
+    if part.numbers and media_type not in MOVING_TYPES:
         part = Part(part.item, media_type, part.numbers[:1], part.state)
     return [part], False
 
@@ -216,5 +226,10 @@ def check_state_parameters(rendering: Rendering) -> None:
 
 def _check_profile(parts: Sequence[Part], rendering: Rendering) -> None:
     """Refuse a profile in a picture that can hold none, before anything is sent."""
-    if rendering.icc_profile not in (None, "no") and any(part.media_type == GIF for part in parts):
-        raise InvalidRenderingParameter(f"{GIF} holds no ICC profile: leave iccprofile out, or say no")
+    if rendering.icc_profile in (None, "no"):
+        return
+    for part in parts:
+        if part.media_type in MOVING_TYPES:
+            raise InvalidRenderingParameter(
+                f"{part.media_type} holds no ICC profile: leave iccprofile out, or say no"
+            )

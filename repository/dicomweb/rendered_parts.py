@@ -17,6 +17,7 @@ from repository.dicomweb.answers import PRIVATE, Item, answer_item, instance_url
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.charsets import choose_charset, encode_text
 from repository.documents import HTML, PLAIN, XML
+from repository.films import MP4
 from repository.picture_encoding import JPEG, PICTURE_TYPES
 from repository.rendering_parameters import DEFAULT_QUALITY, Rendering
 from repository.renditions import PresentationState
@@ -30,7 +31,7 @@ _TEXTS = (HTML, PLAIN, XML)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something to show of one instance: frames as pictures, or all of it where it is no image."""
+    """Something to show of one instance: frames as pictures or as a film, or all of it where it is no image."""
 
     item: StoredInstance
     media_type: str
@@ -39,7 +40,7 @@ class Part:
 
     @property
     def is_animation(self) -> bool:
-        """Whether its frames become one picture that moves."""
+        """Whether its frames become one picture that moves, or a film."""
         return renditions.is_animation(self.media_type, self.numbers)
 
 
@@ -69,8 +70,7 @@ def make_items(request: HttpRequest, parts: Iterable[Part], rendering: Rendering
                 place = f"{url}/frames/{number}/rendered" if part.state is None else f"{url}/rendered"
                 yield _make_item(part.media_type, place, picture)
         elif part.is_animation:
-            film = renditions.render_animation(part.item, part.numbers, exact, part.state)
-            yield Item(part.media_type, f"{url}/rendered", (), None, partial(_pass_on, film))
+            yield _make_film_item(part, exact, f"{url}/rendered")
         else:
             yield _make_document_item(request, part, f"{url}/rendered", charset)
 
@@ -84,8 +84,17 @@ def list_facts(part: Part, rendering: Rendering, charset: str) -> tuple[bytes, .
 
 def _normalize(rendering: Rendering, media_type: str) -> Rendering:
     """Return parameters without those that change nothing, so that equal pictures have one name."""
-    quality = rendering.quality if media_type == JPEG else DEFAULT_QUALITY
+    quality = rendering.quality if media_type in (JPEG, MP4) else DEFAULT_QUALITY
     return replace(rendering, quality=quality, unknown_annotations=())
+
+
+def _make_film_item(part: Part, rendering: Rendering, url: str) -> Item:
+    """Describe what moves: a film that is at hand is sent by ranges, one that has to be made as it is made."""
+    what = (part.item, part.numbers, rendering, part.media_type, part.state)
+    found = renditions.find_film(*what)
+    if found is not None:
+        return _make_item(part.media_type, url, found)
+    return Item(part.media_type, url, (), None, partial(_pass_on, renditions.render_animation(*what)))
 
 
 def _make_document_item(request: HttpRequest, part: Part, url: str, charset: str) -> Item:

@@ -38,6 +38,7 @@ from repository.dicomweb.delete import UnknownRejectionCode
 from repository.dicomweb.wado_uri_parameters import InvalidUriRequest
 from repository.explicit import MalformedDataSet
 from repository.file_meta import UnreadableFileMeta
+from repository.films import FilmTooLarge, UnencodableFilm
 from repository.frames import FrameOutOfRange
 from repository.guarded_codecs import CodecsBusy
 from repository.metadata import SegmentsMoved
@@ -90,6 +91,8 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (NotAnImage, 406),
     (InvalidImageDescription, 406),
     (FrameTooLarge, 406),
+    (FilmTooLarge, 406),
+    (UnencodableFilm, 406),
     (UnreadableDocument, 406),
     (UnencodableText, 406),
     (BrokenEncapsulation, 406),

@@ -16,10 +16,16 @@ from registry.wire.media_types import NotAcceptable, Offer, negotiate
 from repository import renditions, retrieve, stored_bulk
 from repository.dicomweb.answers import Item, answer_item, count_instances, instance_url, permitted
 from repository.dicomweb.base_url import dicomweb_base
-from repository.dicomweb.rendered import Shown, check_state_parameters, find_shown, warn_of_annotations
+from repository.dicomweb.rendered import (
+    MOVING_TYPES,
+    Shown,
+    check_state_parameters,
+    find_shown,
+    show_frames,
+    warn_of_annotations,
+)
 from repository.dicomweb.rendered_parts import Part, answer_part
 from repository.dicomweb.wado_uri_parameters import DICOM, InvalidUriRequest, UriRequest, read_uri_request
-from repository.picture_encoding import GIF, PICTURE_TYPES
 from repository.pixels import NotAnImage
 from repository.presentation_state import list_referenced_images
 from repository.renditions import IMAGE, STATE, categorize
@@ -42,7 +48,7 @@ def retrieve_uri(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     if media_type == DICOM:
         return _answer_file(request, actor, item, asked)
     [first, *_] = shown.parts
-    numbers = first.numbers if media_type == GIF else first.numbers[:1]
+    numbers = first.numbers if media_type in MOVING_TYPES else first.numbers[:1]
     audit.count(actor, row.study_instance_uid, door="wado", frames=len(numbers) or 1)
     part = Part(first.item, media_type, numbers, first.state)
     response = answer_part(request, actor, part, asked.rendering)
@@ -94,7 +100,7 @@ def _find_presented(
     for reference in list_referenced_images(state.attributes):
         if reference.sop_instance_uid == item.sop_instance_uid:
             numbers = renditions.check_numbers(item, reference.frame_numbers or None)
-            return Shown((Part(item, "", numbers, state),), PICTURE_TYPES)
+            return show_frames((Part(item, "", numbers, state),))
     raise InvalidUriRequest("the presentation state is about other images than this one")
 
 

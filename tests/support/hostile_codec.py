@@ -29,6 +29,15 @@ def misbehave(raw: bytes, description: Any, **options: Any) -> Frame:
     return decode_here(raw, description, **options)
 
 
+def never_end(*_: Any) -> Any:
+    """Encode for ever."""
+    while True:
+        pass
+
+
 if __name__ == "__main__":
-    with patch.object(codec_process, "decode_here", misbehave):
+    with (
+        patch.object(codec_process, "decode_here", misbehave),
+        patch.object(codec_process, "encode_pictures", never_end),
+    ):
         codec_process.main()
