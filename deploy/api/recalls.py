@@ -11,7 +11,7 @@ from deploy.api.description import list_of
 from deploy.api.destinations import DistributionView
 from deploy.api.forms import Form, department_field
 from registry.noted import UnknownEntry
-from repository.delivery.planning.recall import acknowledge_recall, open_recalls
+from repository.delivery.planning.recall_receipts import acknowledge_recall, open_recalls
 from repository.models import RecallReceipt
 
 WORDS = (PERSON, DESTINATIONS, SUBSCRIPTIONS, REPLAY)

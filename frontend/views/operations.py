@@ -24,7 +24,7 @@ from frontend.views.preferences import safe_next
 from registry.noted import InvalidEntry
 from repository.delivery.operating import operate
 from repository.delivery.operating.listing import deliveries_kept_by, narrow
-from repository.delivery.planning.recall import acknowledge_recall
+from repository.delivery.planning.recall_receipts import acknowledge_recall
 from repository.delivery.queue.retry import retry
 from repository.models import Delivery, RecallReceipt
 

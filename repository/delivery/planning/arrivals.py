@@ -3,8 +3,8 @@
 from registry.models import Change, ReportVersion
 from registry.report_readings import note_receipt
 from repository.delivery.allowed import OF_IMAGES
-from repository.delivery.planning.recall import note_acknowledged
-from repository.delivery.planning.recalls import recall_late
+from repository.delivery.planning.recall_planning import recall_late
+from repository.delivery.planning.recall_receipts import note_acknowledged
 from repository.models import Delivery
 
 

@@ -9,7 +9,7 @@ from registry.models import Change, Study
 from registry.wishes.index import SubscriptionIndex, read_index
 from repository.delivery.planning.arrivals import note_arrival
 from repository.delivery.planning.corrections import plan_correction
-from repository.delivery.planning.recalls import plan_recall
+from repository.delivery.planning.recall_planning import plan_recall
 from repository.delivery.planning.reports import plan_reports
 from repository.delivery.planning.requests import plan_requests
 from repository.delivery.planning.sends import plan_what_follows

@@ -11,7 +11,7 @@ from registry.identity import PatientNumber
 from registry.merges import merge, undo
 from registry.models import Destination, Patient, PatientIdentifier, Study, Subscription, WorklistItem
 from repository.delivery.duties import plan_deliveries, send_ready
-from repository.delivery.planning.recall import open_recalls
+from repository.delivery.planning.recall_receipts import open_recalls
 from repository.models import Delivery
 from tests.registry.care import make_officer
 from tests.repository.delivery.conftest import MEMORY

@@ -16,7 +16,12 @@ from registry.rejection_note import read_rejection_note
 from registry.remove import Target, delete, reject, restore
 from registry.removed import REJECTIONS
 from repository.delivery.duties import note_quiet_studies, plan_deliveries, send_ready
-from repository.delivery.planning.recall import acknowledge_recall, open_recalls, recalls_of, settle_recalls
+from repository.delivery.planning.recall_receipts import (
+    acknowledge_recall,
+    open_recalls,
+    recalls_of,
+    settle_recalls,
+)
 from repository.delivery.send import Source
 from repository.models import Delivery, Recall, RecallReceipt
 from tests.registry.factories import make_actor, make_department, make_region_actor

@@ -10,7 +10,7 @@ from access.actor import Actor
 from access.database import database_now, run_write
 from registry.models import Study
 from registry.noted import EndedEntry, UnknownEntry
-from repository.delivery.planning.recalls import OPEN_STATES, forget_arrivals
+from repository.delivery.planning.recall_planning import OPEN_STATES, forget_arrivals
 from repository.models import Delivery, Recall, RecallReceipt
 
 SYSTEM = "the receiver's system"
