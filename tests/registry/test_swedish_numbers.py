@@ -26,9 +26,16 @@ NATIONAL = "1.2.752.74.9.1"
 @pytest.mark.parametrize(
     ("check", "value", "fault"),
     [
-        ("reserve", "22810829AB12", ""),
-        ("reserve", "23010829HJX4", ""),
-        ("reserve", "00452045ZZ07", ""),
+        ("reserve", "98240301AA06", ""),  # HL7 Sweden, base profiles R4
+        ("reserve", "22790814AA01", ""),  # and the tests of two readers of such numbers
+        ("reserve", "22950606FH20", ""),
+        ("reserve", "25780404KHD5", ""),
+        ("reserve", "00342145BZ31", ""),
+        ("reserve", "00749852BZK0", ""),
+        ("reserve", "00917250SRC1", ""),
+        ("reserve", "00917250SRD1", WRONG_CHECK_DIGIT),
+        ("reserve", "22950606HF20", WRONG_CHECK_DIGIT),
+        ("reserve", "22950606FH21", WRONG_CHECK_DIGIT),
         ("reserve", "00451245ZZ07", WRONG_FORM),
         ("reserve", "19810829AB12", WRONG_FORM),
         ("reserve", "22811329AB12", WRONG_FORM),
@@ -61,6 +68,13 @@ def test_each_register_has_its_rule(check, value, fault):
 @given(st.text(max_size=20), st.sampled_from(sorted(RESERVE_CHECKS)))
 def test_whatever_is_sent_has_an_answer(text, check):
     assert find_fault(check, text) in ("", WRONG_FORM, WRONG_CHECK_DIGIT)
+
+
+@given(st.integers(0, 9), st.sampled_from((*range(8), 10, 11)))
+def test_a_miswritten_digit_of_a_national_reserve_number_is_found(digit, place):
+    right = "22950606FH20"
+    wrong = right[:place] + str(digit) + right[place + 1 :]
+    assert (find_fault("reserve", wrong) == "") == (wrong == right)
 
 
 @given(st.integers(0, 9), st.integers(0, 11))
