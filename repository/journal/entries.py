@@ -10,6 +10,7 @@ from registry.models import Change, Instance, IssuerRule, Removal, RemovedInstan
 from repository.journal.documents import DOCUMENT_KINDS, describe_documents
 from repository.journal.files import Entry
 from repository.journal.identity import IDENTITY_KINDS, describe_identity
+from repository.journal.recalls import RECALL_KINDS, describe_recall
 from repository.journal.rows import ROW_KINDS, describe_row
 
 REMOVAL_COLUMNS = (
@@ -62,6 +63,8 @@ def describe_change(change: Change) -> Iterator[Entry]:
         yield from describe_identity(change, head)
     elif change.kind in DOCUMENT_KINDS:
         yield from describe_documents(change, head)
+    elif change.kind in RECALL_KINDS:
+        yield from describe_recall(change, head)
 
 
 def describe_organisation() -> Entry:

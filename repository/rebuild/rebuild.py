@@ -1,7 +1,7 @@
 """Rebuild: every pack without a row is read again, what the journal says holds, and studies come back closed.
 
-What patients decided, who takes part in their care, who was found to be one person and what was registered comes
-back in the order in which it happened, between the packs.
+What patients decided, who takes part in their care, who was found to be one person, what was registered and what
+was recalled comes back in the order in which it happened, between the packs.
 
 Into an empty database, or into one that was restored from a backup. It may be interrupted and run again: a pack
 that has its row is done. Stop the server first.
@@ -54,6 +54,7 @@ class RebuildReport:
     rows: int = 0
     identities: int = 0
     documents: int = 0
+    recalls: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -96,8 +97,8 @@ def rebuild(
             _take(parsed, verdicts, timeline, report)
             note_progress(report.packs, len(todo))
     report.faults += restore_rest(timeline)
-    report.rows, report.identities, report.documents = (
-        timeline.restored[sort] for sort in ("access", "identity", "document")
+    report.rows, report.identities, report.documents, report.recalls = (
+        timeline.restored[sort] for sort in ("access", "identity", "document", "recall")
     )
     run_write(lambda: continue_after(files))
     run_write(lambda: audit.record(OPERATOR, "rebuild_index", door="command", detail=_describe(report)))
@@ -157,5 +158,6 @@ def _describe(report: RebuildReport) -> dict[str, object]:
         "rows": report.rows,
         "identities": report.identities,
         "documents": report.documents,
+        "recalls": report.recalls,
         "faults": len(report.faults),
     }

@@ -15,8 +15,10 @@ from registry.epochs import raise_patient_epoch
 from repository.journal.documents import DOCUMENT_KINDS
 from repository.journal.files import Entry
 from repository.journal.identity import IDENTITY_KINDS
+from repository.journal.recalls import RECALL_KINDS
 from repository.rebuild.documents import restore_documents
 from repository.rebuild.identity import restore_identity
+from repository.rebuild.recalls import restore_recall
 from repository.rebuild.rows import UnknownName, restore_row
 
 AT_ONCE = 200
@@ -86,6 +88,8 @@ def _restore_one(entry: Entry, patients: set[int]) -> bool:
         return restore_identity(entry)
     if entry["kind"] in DOCUMENT_KINDS:
         return restore_documents(entry)
+    if entry["kind"] in RECALL_KINDS:
+        return restore_recall(entry)
     patient_id = restore_row(entry)
     if patient_id is not None:
         patients.add(patient_id)
@@ -95,4 +99,6 @@ def _restore_one(entry: Entry, patients: set[int]) -> bool:
 def _sort_of(entry: Entry) -> str:
     if entry["kind"] in IDENTITY_KINDS:
         return "identity"
+    if entry["kind"] in RECALL_KINDS:
+        return "recall"
     return "document" if entry["kind"] in DOCUMENT_KINDS else "access"

@@ -11,6 +11,7 @@ from registry.models import IssuerRule
 from repository.journal.documents import DOCUMENT_KINDS
 from repository.journal.files import Entry, JournalFile
 from repository.journal.identity import IDENTITY_KINDS
+from repository.journal.recalls import RECALL_KINDS
 from repository.journal.rows import ROW_KINDS
 
 Dead = tuple[str, str]
@@ -80,7 +81,7 @@ def _follow(verdicts: Verdicts, entry: Entry) -> None:
         verdicts.left_out.setdefault(entry["pack"], set()).update(entry["instances"])
     elif kind in ROW_KINDS:
         _place(verdicts, [entry["values"][name] for name in ROW_KINDS[kind].key], entry)
-    elif kind in (*IDENTITY_KINDS, *DOCUMENT_KINDS):
+    elif kind in (*IDENTITY_KINDS, *DOCUMENT_KINDS, *RECALL_KINDS):
         _place(verdicts, entry["key"], entry)
 
 

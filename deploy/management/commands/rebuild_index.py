@@ -53,7 +53,8 @@ class Command(BaseCommand):
             f"{report.packs} packs read, {report.instances} instances came back;"
             f" {report.condemned} packs are condemned, {report.hidden} instances hidden again;"
             f" {report.departments} departments were missing; {report.rows} consents, blocks, relations and the like,"
-            f" {report.identities} merges and fed numbers, {report.documents} submissions and deprecations"
+            f" {report.identities} merges and fed numbers, {report.documents} submissions and deprecations,"
+            f" {report.recalls} recalls"
         )
         if waiting:
             self.stdout.write(

@@ -8,7 +8,7 @@ from repository.delivery.contents.made_files import MadeInstance
 from repository.delivery.contents.recalled import find_recalled
 from repository.delivery.contents.rejection_notes import Rejected, make_note
 from repository.delivery.contents.report_instances import ENCAPSULATED_PDF, make_document
-from repository.delivery.contents.report_uids import document_uid, note_uid, recall_uid, series_uid
+from repository.delivery.contents.report_uids import document_uid, note_uid, series_uid
 from repository.models import Delivery, RecallReceipt
 
 MADE_KINDS = frozenset({"report", "recall"})
@@ -64,6 +64,6 @@ def _make_recall(delivery: Delivery) -> list[MadeInstance]:
         )
         for row in find_recalled(receipt)
     ]
-    uid = recall_uid(recall.pk, delivery.destination_id, delivery.generation)
+    uid = delivery.items.get().sop_instance_uid  # as it was planned
     code = find_rejection(recall.code_value, "DCM") or REPLACED
     return [make_note(delivery.study, uid, code, rejected, recall.made_at, number=recall.pk)]

@@ -3,6 +3,7 @@
 Standard: PS3.5 B.2 (UIDs below 2.25)
 """
 
+from datetime import datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from registry.affinity import affinity
@@ -28,9 +29,15 @@ def note_series_uid(study_instance_uid: str) -> str:
     return _uid(f"rejection-notes/{study_instance_uid}")
 
 
-def recall_uid(recall_id: int, destination_id: int, generation: int) -> str:
-    """Return the SOP Instance UID of a note that recalls what one destination has."""
-    return _uid(f"recall/{recall_id}/{destination_id}/{generation}")
+def recall_uid(study_instance_uid: str, made_at: datetime, destination_id: int, generation: int) -> str:
+    """Return the SOP Instance UID of a note that recalls what one destination has.
+
+    Parameters
+    ----------
+    made_at
+        When the recall was opened: a rebuilt database counts its recalls anew.
+    """
+    return _uid(f"recall/{study_instance_uid}/{made_at.isoformat()}/{destination_id}/{generation}")
 
 
 def _uid(name: str) -> str:

@@ -10,6 +10,7 @@ from access.database import database_now
 from registry.models import Change, Destination, PatientMerge, Study
 from registry.worklist import put_on_worklist
 from repository.delivery.planning.planned import Planned, write_delivery
+from repository.delivery.planning.recall_planning import note_change
 from repository.delivery.receivers.kinds import kind_of
 from repository.models import Delivery, Recall, RecallReceipt
 
@@ -65,7 +66,9 @@ def _plan_message(merge: PatientMerge, study: Study, destination: Destination) -
 def _ask_people(study: Study, destinations: list[Destination], reason: str) -> None:
     """Ask a person at each receiver to put the patient right; what was asked before for the study is asked anew."""
     now = database_now()
-    Recall.objects.filter(study=study, removal=None, code_value=CODE, closed_at=None).update(closed_at=now)
+    for earlier in Recall.objects.filter(study=study, removal=None, code_value=CODE, closed_at=None):
+        Recall.objects.filter(pk=earlier.pk).update(closed_at=now)
+        note_change(earlier)
     recall = Recall.objects.create(
         study=study,
         code_value=CODE,
@@ -78,3 +81,4 @@ def _ask_people(study: Study, destinations: list[Destination], reason: str) -> N
         RecallReceipt(recall=recall, destination=destination, state="task", changed_at=now)
         for destination in destinations
     )
+    note_change(recall)

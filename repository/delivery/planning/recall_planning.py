@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from access import audit
 from access.actor import Actor, Scope
 from access.database import database_now
+from registry import changes
 from registry.models import Change, Destination, Removal, RemovedInstance, Study
 from registry.removed import RETENTION_EXPIRED
 from repository.delivery.allowed import OF_IMAGES
@@ -84,6 +85,12 @@ def undo_recall(removal: Removal) -> None:
         else:
             forget_arrivals(receipt)
     Recall.objects.filter(pk=recall.pk, closed_at=None).update(closed_at=now)
+    note_change(recall)
+
+
+def note_change(recall: Recall) -> None:
+    """Tell the journal that a recall or one of its receipts has changed; in the transaction of the change."""
+    changes.append("recall", recall.study.study_instance_uid, {"recall": recall.pk})
 
 
 def forget_arrivals(receipt: RecallReceipt) -> None:
@@ -136,6 +143,7 @@ def _recall_from(destination: Destination, removal: Removal, uids: list[str]) ->
     receipt.state = "sending" if _acts_on(destination) else "task"
     receipt.save()
     Recall.objects.filter(pk=recall.pk).update(closed_at=None)
+    note_change(recall)
     return receipt.state == "sending" and _send(receipt, removal.study, destination)
 
 
@@ -150,7 +158,8 @@ def _send(receipt: RecallReceipt, study: Study, destination: Destination) -> boo
         return False  # it has not left: it will say all of it
     generation = next_generation(study, destination, KIND, subject)
     is_noted = kind_of(destination.url) in NOTED
-    uids = [recall_uid(receipt.recall_id, destination.pk, generation)] if is_noted else []
+    note = recall_uid(study.study_instance_uid, receipt.recall.made_at, destination.pk, generation)
+    uids = [note] if is_noted else []
     planned = Planned(
         study,
         destination,

@@ -10,7 +10,7 @@ from access.actor import Actor
 from access.database import database_now, run_write
 from registry.models import Study
 from registry.noted import EndedEntry, UnknownEntry
-from repository.delivery.planning.recall_planning import OPEN_STATES, forget_arrivals
+from repository.delivery.planning.recall_planning import OPEN_STATES, forget_arrivals, note_change
 from repository.models import Delivery, Recall, RecallReceipt
 
 SYSTEM = "the receiver's system"
@@ -72,6 +72,7 @@ def acknowledge_recall(actor: Actor, receipt: RecallReceipt, *, door: str = "") 
             detail={"recall": receipt.recall_id, "destination": receipt.destination_id},
         )
         _close_if_done(receipt.recall_id)
+        note_change(receipt.recall)
         return RecallReceipt.objects.select_related("destination", "recall").get(pk=receipt.pk)
 
     return run_write(work)
@@ -79,7 +80,7 @@ def acknowledge_recall(actor: Actor, receipt: RecallReceipt, *, door: str = "") 
 
 def note_acknowledged(delivery: Delivery) -> None:
     """Note that a receiver's system has taken a recall; in the planner's transaction."""
-    receipts = RecallReceipt.objects.select_related("recall__removal").filter(
+    receipts = RecallReceipt.objects.select_related("recall__removal", "recall__study").filter(
         recall=int(delivery.subject), destination=delivery.destination_id
     )
     for receipt in receipts:
@@ -95,6 +96,7 @@ def note_acknowledged(delivery: Delivery) -> None:
             forget_arrivals(receipt)
             Study.objects.filter(pk=delivery.study_id).update(quiet_due_at=database_now())
         _close_if_done(receipt.recall_id)
+        note_change(receipt.recall)
 
 
 def settle_recalls() -> int:
@@ -105,8 +107,18 @@ def settle_recalls() -> int:
     keys = list(failed.values_list("pk", flat=True))
     if not keys:
         return 0
-    rows = RecallReceipt.objects.filter(pk__in=keys, state="sending")
-    return run_write(lambda: rows.update(state="task", changed_at=database_now()))
+
+    def work() -> int:
+        rows = RecallReceipt.objects.filter(pk__in=keys, state="sending")
+        recalls = list(
+            Recall.objects.filter(receipts__in=rows).select_related("study").distinct().order_by("pk")
+        )
+        settled = rows.update(state="task", changed_at=database_now())
+        for recall in recalls:
+            note_change(recall)
+        return settled
+
+    return run_write(work)
 
 
 def _close_if_done(recall_id: int) -> None:
