@@ -69,6 +69,11 @@ class Delivery(models.Model):
             models.Index(
                 fields=["subject", "destination"], name="delivery_of_subject", condition=~models.Q(subject="")
             ),
+            models.Index(
+                fields=["destination", "delivered_at"],
+                name="delivery_gone",
+                condition=models.Q(delivered_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
 from access.actor import Actor
@@ -62,6 +62,11 @@ def read_board(actor: Actor) -> tuple[BoardLine, ...]:
     return tuple(_make_line(row, waiting.get(row.pk, {}), *gone.get(row.pk, (0, 0))) for row in rows)
 
 
+def delivered_since(keys: Iterable[int], since: datetime) -> QuerySet[Delivery]:
+    """Return what has arrived at some destinations since a moment: over an index, however much arrived before."""
+    return Delivery.objects.filter(destination__in=keys, delivered_at__gte=since).order_by()
+
+
 def _count_waiting(keys: Iterable[int]) -> dict[int, dict[str, _Counted]]:
     states = (*WAITING, *MOVING, Delivery.DEAD)
     rows = Delivery.objects.filter(destination__in=keys, state__in=states).order_by()
@@ -74,7 +79,7 @@ def _count_waiting(keys: Iterable[int]) -> dict[int, dict[str, _Counted]]:
 
 def _count_gone(keys: Iterable[int], since: datetime) -> dict[int, tuple[int, int]]:
     """Count by destination what has arrived since then: deliveries, and bytes of all their attempts."""
-    rows = Delivery.objects.filter(destination__in=keys, delivered_at__gte=since).order_by()
+    rows = delivered_since(keys, since)
     numbers = dict(rows.values_list("destination").annotate(number=Count("pk")))
     attempts = Attempt.objects.filter(delivery__in=rows.values("pk")).order_by()
     sizes = dict(attempts.values_list("delivery__destination").annotate(size=Sum("bytes_sent")))
