@@ -113,10 +113,11 @@ def _read(view: Buffer, base_path: str, free_elements: int) -> Header:
     check_transfer_syntax(uid)
     if uid in _DEFLATED:
         inflated, total = inflate_data_set(view, meta.data_set_offset)
-        scan, offset = Scan(inflated, total, findings, is_addressable=False), 0
+        scan = Scan(inflated, total, findings, is_addressable=False, free_elements=free_elements)
+        offset = 0
     else:
-        scan, offset = Scan(view, len(view), findings), meta.data_set_offset
-    scan.free_elements = free_elements
+        scan = Scan(view, len(view), findings, free_elements=free_elements)
+        offset = meta.data_set_offset
     attributes, findings, parsed_by = _read_attributes(scan, offset, uid)
     check_directory(meta.media_storage_sop_class_uid, attributes)
     return _build_header(meta, uid, attributes, findings, base_path, parsed_by)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+MAX_WARNINGS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class PixelElement:
@@ -91,14 +93,19 @@ class Findings:
     escapes: int = 0
     contradicts_sop_class: bool = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether another warning would be dropped: then it need not be worded."""
+        return len(self.warnings) >= MAX_WARNINGS
+
     def contradict(self, text: str) -> None:
         """Note a warning that is about the SOP class: the data set is not what it promises."""
         self.contradicts_sop_class = True
         self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Note a warning once; after 20 different ones the rest is dropped."""
-        if len(self.warnings) < 20:
+        """Note a warning once; after `MAX_WARNINGS` different ones the rest is dropped."""
+        if not self.is_full:
             self.warnings[text] = None
 
     def add_bulk(self, element: dict[str, Any], path: str, offset: int | None, length: int) -> None:

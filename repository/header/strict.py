@@ -68,6 +68,12 @@ class Scan:
     is_addressable: bool = True
     inline_bytes: int = 0
     free_elements: int = 0
+    max_elements: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count how many elements the file may have."""
+        free = self.free_elements or FREE_ELEMENTS
+        self.max_elements = max(free, min(free + self.total // BYTES_AN_ELEMENT, MAX_ELEMENTS))
 
 
 @dataclass(slots=True)
@@ -145,6 +151,7 @@ def _read_data_set(scan: Scan, level: Level, pos: int, end: int) -> tuple[dict[s
     attributes: dict[str, Any] = {}
     read_head = _read_implicit_head if level.is_implicit else _read_explicit_head
     buffer, last = scan.buffer, level.last_tag
+    element: dict[str, Any]
     while pos < end:
         tag, declared, length, pos = read_head(buffer, pos, end)
         if not last < tag < ITEM_DELIMITATION:
@@ -155,7 +162,9 @@ def _read_data_set(scan: Scan, level: Level, pos: int, end: int) -> tuple[dict[s
         reader = READERS.get(vr)
         if reader:
             value_end = pos + length
-            if length and value_end <= end and not length & 1 and length <= LONGEST.get(vr, MAX_PLAIN_BYTES):
+            if not length:
+                element = {"vr": vr}
+            elif value_end <= end and not length & 1 and length <= LONGEST.get(vr, MAX_PLAIN_BYTES):
                 # What nearly every element is, without another call: there are a hundred and more of them.
                 values = reader(bytes(buffer[pos:value_end]), level.decoder)
                 element = {"vr": vr, "Value": values} if values else {"vr": vr}
@@ -175,7 +184,9 @@ def _read_data_set(scan: Scan, level: Level, pos: int, end: int) -> tuple[dict[s
 
 def _is_kept(scan: Scan, level: Level, tag: int, element: dict[str, Any]) -> bool:
     """Note what the rest of the data set hangs on; say whether the element is part of the model."""
-    if tag & 0x10000 or tag in _WATCHED:
+    if tag & 0x10000:
+        _watch_private(scan, level, tag, element)
+    elif tag in _WATCHED:
         _watch(scan, level, tag, element)
     return tag & 0xFFFF != 0 and tag != TRAILING_PADDING
 
@@ -189,8 +200,6 @@ def _close_item(level: Level, tag: int, pos: int) -> int:
 def _read_value(
     scan: Scan, level: Level, vr: str, reader: Reader, length: int, pos: int, end: int
 ) -> dict[str, Any]:
-    if not length:
-        return {"vr": vr}
     if length > end - pos:
         raise StrictnessDoubt("value beyond the end")
     if length & 1:
@@ -225,7 +234,7 @@ def _count_inline(scan: Scan, length: int) -> None:
 def _settle(scan: Scan, level: Level, tag: int, declared: str, length: int) -> str:
     _count(scan, 1)
     if declared not in ("", "UN"):
-        known = KNOWN_VRS.get(tag)
+        known = "" if tag & 0x10000 else KNOWN_VRS.get(tag)
         if known and declared not in known:
             scan.findings.warn(
                 f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has VR {declared}, the dictionary says {known}"
@@ -248,18 +257,13 @@ def _settle(scan: Scan, level: Level, tag: int, declared: str, length: int) -> s
 def _count(scan: Scan, elements: int) -> None:
     """Count elements: those not listed one by one, of the others (a few thousand at most) a whole item."""
     scan.findings.elements += elements
-    free = scan.free_elements or FREE_ELEMENTS
-    if scan.findings.elements > free:
-        limit = min(free + scan.total // BYTES_AN_ELEMENT, MAX_ELEMENTS)
-        if scan.findings.elements > limit:
-            raise HeaderTooLarge(f"more than {limit} elements outside the pixel data")
+    if scan.findings.elements > scan.max_elements:
+        raise HeaderTooLarge(f"more than {scan.max_elements} elements outside the pixel data")
 
 
 def _watch(scan: Scan, level: Level, tag: int, element: dict[str, Any]) -> None:
     values = element.get("Value", ())
-    if tag & 0x10000:
-        _watch_private(scan, level, tag, values)
-    elif tag == _CHARACTER_SET:
+    if tag == _CHARACTER_SET:
         level.decoder = select_decoder(values, scan.findings)
         element["Value"] = ["ISO_IR 192"]
     elif tag == _PIXEL_REPRESENTATION and len(values) == 1:
@@ -270,13 +274,14 @@ def _watch(scan: Scan, level: Level, tag: int, element: dict[str, Any]) -> None:
             level.lut_entries = values[0]
 
 
-def _watch_private(scan: Scan, level: Level, tag: int, values: Any) -> None:
-    element = tag & 0xFFFF
-    if 0x10 <= element < 0x100:
+def _watch_private(scan: Scan, level: Level, tag: int, element: dict[str, Any]) -> None:
+    number = tag & 0xFFFF
+    if 0x10 <= number < 0x100:
+        values = element.get("Value", ())
         if values and isinstance(values[0], str):
-            level.creators[(tag >> 16) << 8 | element] = values[0]
-    elif element and (tag >> 16) << 8 | element >> 8 not in level.creators:
-        scan.findings.warn(f"private element ({tag >> 16:04X},{element:04X}) has no Private Creator")
+            level.creators[(tag >> 16) << 8 | number] = values[0]
+    elif number and (tag >> 16) << 8 | number >> 8 not in level.creators and not scan.findings.is_full:
+        scan.findings.warn(f"private element ({tag >> 16:04X},{number:04X}) has no Private Creator")
 
 
 def _read_structure(
