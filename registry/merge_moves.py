@@ -11,15 +11,19 @@ from registry.models import (
     CareRelation,
     MovedRow,
     Patient,
+    PatientAddress,
     PatientFlag,
     PatientIdentifier,
     PatientMerge,
+    PatientTelecom,
     Relative,
     Study,
 )
 
 MERGE, LINK, MOVE = "merge", "link", "move"
 EXAMINATION, EXAMINED_BEFORE = "examination", "examined_before"
+_STAYING = (Patient, PatientMerge, PatientAddress, PatientTelecom)
+"""What describes a patient, or tells of merges: it stays with the row that a merge leaves behind."""
 _AT_ONCE = 500
 
 
@@ -70,7 +74,7 @@ def patient_columns() -> Iterator[tuple[type[Model], str]]:
     """Yield every column of any app that says whose a row is: what a merge must move."""
     for relation in Patient._meta.get_fields(include_hidden=True):
         field = getattr(relation, "field", None)
-        if not isinstance(field, ForeignKey) or field.model in (PatientMerge, Patient):
+        if not isinstance(field, ForeignKey) or field.model in _STAYING:
             continue
         if field.model._meta.managed and not field.model._meta.abstract:
             yield field.model, field.name

@@ -4,6 +4,7 @@ from registry.models.change import Change, ChangeCursor
 from registry.models.coercion import CoercionRule
 from registry.models.conflict import Conflict
 from registry.models.consent import Block, BlockLift, Consent, PatientFlag
+from registry.models.contact import PatientAddress, PatientTelecom
 from registry.models.document import (
     Association,
     DocumentCode,
@@ -16,7 +17,7 @@ from registry.models.harmonised import CodeMapping, Harmonised, UnmappedWord
 from registry.models.hl7v2 import Hl7Source, ReceivedMessage
 from registry.models.hop import Hop
 from registry.models.imaging import DepartmentMilestone, Home, Instance, Segment, Series, Study
-from registry.models.merge import MovedRow, PatientMerge
+from registry.models.merge import MergeRequest, MovedRow, PatientMerge
 from registry.models.notification import FhirNotification, FhirSubscription
 from registry.models.patient import IssuerRule, Patient, PatientIdentifier
 from registry.models.relation import (
@@ -73,14 +74,17 @@ __all__ = [
     "IssuerRule",
     "LogReview",
     "LogReviewItem",
+    "MergeRequest",
     "MovedRow",
     "Notice",
     "Order",
     "Participation",
     "Patient",
+    "PatientAddress",
     "PatientFlag",
     "PatientIdentifier",
     "PatientMerge",
+    "PatientTelecom",
     "ReceivedMessage",
     "ReferenceId",
     "Relative",

@@ -35,6 +35,46 @@ class PatientMerge(models.Model):
         return f"{self.kind} of patient {self.subsumed_id} into {self.survivor_id}"
 
 
+class MergeRequest(models.Model):
+    """A merge or link that a feed asks for and that a person has to decide, by the policy of the number's issuer.
+
+    Named by numbers, not patients: who has them may change while it waits. Decisions: `made`, `refused`, `withdrawn`
+    by its own feed; empty while it waits.
+    """
+
+    kind = models.CharField(max_length=8)
+    survivor_value = models.CharField(max_length=64)
+    survivor_issuer = models.CharField(max_length=64)
+    subsumed_value = models.CharField(max_length=64)
+    subsumed_issuer = models.CharField(max_length=64)
+    source = models.CharField(max_length=200)
+    message_id = models.CharField(max_length=200, blank=True)
+    requested_at = models.DateTimeField()
+    decision = models.CharField(max_length=10, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=400, blank=True)
+    merge = models.ForeignKey(PatientMerge, models.SET_NULL, related_name="requests", null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "kind",
+                    "survivor_value",
+                    "survivor_issuer",
+                    "subsumed_value",
+                    "subsumed_issuer",
+                ],
+                condition=Q(decision=""),
+                name="merge_waits_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"request {self.pk} to {self.kind}"
+
+
 class MovedRow(models.Model):
     """One row that a merge took from one patient to another: `table` is its model's label."""
 

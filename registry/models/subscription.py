@@ -59,6 +59,11 @@ class Destination(models.Model):
     processes_rejection = models.BooleanField(
         default=True, help_text="Acts on rejection notes (IOCM); otherwise a person is asked to remove"
     )
+    corrected_through = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Name of the department's HL7 v2 destination that tells it of merged patients (IHE RAD-12)",
+    )
 
     installation = models.CharField(
         max_length=32,
