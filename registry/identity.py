@@ -17,6 +17,7 @@ from access.prepared import Prepared, PreparedModels, Slot, prepare, prepare_mod
 from access.rows import add, insert
 from registry import changes
 from registry.affinity import affinity
+from registry.contacts import Contacts, keep_contacts
 from registry.models import IssuerRule, Patient, PatientIdentifier
 from registry.names import fold_accents, fold_name
 from registry.swedish_numbers import RESERVE_CHECKS, WRONG_FORM, clean_reserve, find_fault, luhn_digit
@@ -186,6 +187,7 @@ def feed_patient(
     *,
     postal_code: str | None = None,
     deceased_at: datetime | None = None,
+    contacts: Contacts | None = None,
 ) -> Patient:
     """Make a patient known under a number, or bring what is known up to date; call it in a transaction.
 
@@ -209,6 +211,8 @@ def feed_patient(
         setattr(patient, column, value)
     if told:
         patient.save(update_fields=list(told))
+    if contacts is not None:
+        keep_contacts(patient, contacts)
     _add_numbers(patient, number, others)
     Patient.objects.filter(pk=patient.pk).update(access_epoch=F("access_epoch") + 1)  # whose record it is
     return patient

@@ -15,6 +15,7 @@ from access.database import write_transaction
 from registry.fhir.door import Asked
 from registry.fhir.errors import Forbidden, InvalidParameter, UnheldContent, UnknownResource
 from registry.fhir.identifiers import numbers_of
+from registry.fhir.patient_contacts import read_contacts
 from registry.fhir.structure import Resource
 from registry.fhir.values import Token, read_token
 from registry.identity import Demographics, PatientNumber, feed_patient, find_patient
@@ -121,6 +122,7 @@ def _take(asked: Asked, number: PatientNumber, sent: Resource) -> tuple[Patient,
                 [other for other in others if other != number],
                 postal_code=_postal_code_of(sent),
                 deceased_at=_deceased_at(sent),
+                contacts=read_contacts(sent),
             )
         audit.record(asked.actor, "patient_feed", door="fhir", patient_id=patient.pk)
     return patient, known is None

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.utils.timezone import localtime
 
+from registry.fhir import patient_contacts
 from registry.fhir.door import Asked
 from registry.fhir.identifiers import issuer_of, numbers_of
 from registry.fhir.parameters import Criterion, Query, SearchParameter, Value
@@ -25,16 +26,19 @@ PARAMETERS = (
     SearchParameter("name", "string", "The beginning of any part of the name"),
     SearchParameter("birthdate", "date", "The date of birth"),
     SearchParameter("gender", "token", "male, female, other, unknown"),
-    SearchParameter("address-postalcode", "string", "The beginning of the postal code"),
+    *patient_contacts.PARAMETERS,
 )
 _BY_NUMBER = ("_id", "identifier")
 _SEXES = {"male": "M", "female": "F", "other": "O"}
 
 
 def find_patients(asked: Asked, query: Query) -> list[Patient]:
-    """Find a page of patients, and one more if there are more; protected identities only by number."""
+    """Find a page of patients, and one more if there are more; protected identities only by number.
+
+    By where somebody lives no protected identity is found: also with the number, an answer would tell it.
+    """
     rows = visible_patients(asked.actor)
-    if not query.of(*_BY_NUMBER):
+    if not query.of(*_BY_NUMBER) or query.of(*patient_contacts.NAMES):
         rows = without_protected(rows)
     for criterion in query.criteria:
         rows = rows.filter(_condition(criterion))
@@ -57,6 +61,8 @@ def _condition(criterion: Criterion) -> Q:
 def _condition_of(name: str, value: Value) -> Q:
     if isinstance(value, DateRange):
         return _born(value)
+    if name in patient_contacts.NAMES and isinstance(value, Token | str):
+        return patient_contacts.condition_of(name, value)
     if isinstance(value, Token):
         return _is_token(name, value)
     text = fold_name(str(value))
@@ -64,9 +70,7 @@ def _condition_of(name: str, value: Value) -> Q:
         return Q(patient_name_folded__startswith=text)
     if name == "given":
         return _later_word(text)
-    if name == "name":
-        return Q(patient_name_folded__startswith=text) | _later_word(text)
-    return Q(postal_code__startswith=str(value).replace(" ", ""))
+    return Q(patient_name_folded__startswith=text) | _later_word(text)
 
 
 def _later_word(text: str) -> Q:

@@ -3,6 +3,7 @@
 from django.db.models import Exists, OuterRef, QuerySet
 
 from access.actor import Actor
+from registry.contacts import PROTECTED
 from registry.fhir.errors import Forbidden
 from registry.models import Patient, PatientFlag
 from registry.visibility import reader_of, visible_studies
@@ -28,6 +29,6 @@ def visible_patients(actor: Actor) -> QuerySet[Patient]:
 def without_protected(rows: QuerySet[Patient]) -> QuerySet[Patient]:
     """Leave out those whose identity is protected: they are found by number alone."""
     flags = PatientFlag.objects.filter(
-        patient=OuterRef("pk"), kind__startswith="protected", ended_at__isnull=True
+        patient=OuterRef("pk"), kind__startswith=PROTECTED, ended_at__isnull=True
     )
     return rows.filter(~Exists(flags))

@@ -5,6 +5,7 @@ Standard: HL7 v2.5.1 3.4.2, 3.4.9
 
 from dataclasses import dataclass
 
+from registry.hl7v2.contacts import ADDRESSES, read_contacts
 from registry.hl7v2.message import Segment, Value
 from registry.hl7v2.refusal import REQUIRED_FIELD_MISSING, RefusedMessage
 from registry.hl7v2.senders import Sender
@@ -76,9 +77,14 @@ def _read_number(value: Value, sender: Sender, birth_date: str) -> PatientNumber
 def feed(sent: SentPatient) -> Patient:
     """Make the patient known, or bring what is known up to date; call it in a transaction."""
     pid = sent.segment
-    postal_code = pid.text(11, 5) or None
+    postal_code = pid.text(ADDRESSES, 5) or None
     return feed_patient(
-        sent.number, sent.demographics, sent.others, postal_code=postal_code, deceased_at=read_time(pid, 29)
+        sent.number,
+        sent.demographics,
+        sent.others,
+        postal_code="" if pid.is_null(ADDRESSES) else postal_code,
+        deceased_at=read_time(pid, 29),
+        contacts=read_contacts(pid),
     )
 
 

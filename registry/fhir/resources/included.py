@@ -11,7 +11,7 @@ from registry.fhir.door import Asked
 from registry.fhir.orders import make_service_requests
 from registry.fhir.report_rows import newest_versions, record_report_reading
 from registry.fhir.reports import make_diagnostic_reports
-from registry.fhir.resources.patient import make_patient
+from registry.fhir.resources.patient import make_patients
 from registry.fhir.structure import Resource
 from registry.fhir.studies import make_imaging_studies
 from registry.models import Order, Patient, Report, Study
@@ -24,7 +24,7 @@ def include_patients(asked: Asked, keys: Iterable[int]) -> list[Resource]:
     """Return the patients of whom the actor may see a study."""
     seen = visible_studies(asked.actor).filter(person__in=set(keys)).values_list("person_id", flat=True)
     rows = Patient.objects.filter(pk__in=set(seen)).prefetch_related("identifiers").order_by("pk")
-    return [make_patient(patient) for patient in rows]
+    return make_patients(list(rows))
 
 
 def include_studies(asked: Asked, reports: Sequence[Report]) -> list[Resource]:

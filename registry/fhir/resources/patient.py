@@ -7,11 +7,13 @@ import orjson
 
 from access import audit
 from access.database import write_transaction
+from registry.contacts import KnownContacts, find_contacts
 from registry.fhir.dates import date_of, instant
 from registry.fhir.door import Asked, Found, ResourceDoor
 from registry.fhir.errors import Forbidden, UnknownResource, VersionConflict
 from registry.fhir.identifiers import number_identifier
 from registry.fhir.parameters import Query
+from registry.fhir.patient_contacts import add_contacts
 from registry.fhir.patient_feed import remove_patient, require_feed, take_patient, take_patient_at
 from registry.fhir.pdqm import PARAMETERS, find_patients
 from registry.fhir.pixm import ERRORS, IHE_PIX
@@ -55,7 +57,7 @@ def search_patients(asked: Asked, query: Query) -> Found:
             detail={"transaction": "ITI-78", "found": len(page)},
         )
     position: tuple[str | int, ...] = (page[-1].pk,) if len(rows) > query.count else ()
-    return Found(tuple(make_patient(row) for row in page), position)
+    return Found(tuple(make_patients(page)), position)
 
 
 def feed(asked: Asked, pairs: Sequence[tuple[str, str]], sent: Resource) -> tuple[Resource, bool]:
@@ -86,6 +88,16 @@ def update(asked: Asked, key: str, sent: Resource) -> Resource:
 
 def make_patient(patient: Patient) -> Resource:
     """Make the resource of a patient."""
+    return make_patients([patient])[0]
+
+
+def make_patients(patients: Sequence[Patient]) -> list[Resource]:
+    """Make the resources of patients; of protected identities without where they live and how to reach them."""
+    known = find_contacts(patients)
+    return [_make_patient(patient, known.get(patient.pk)) for patient in patients]
+
+
+def _make_patient(patient: Patient, contacts: KnownContacts | None) -> Resource:
     is_active = patient.merged_into_id is None
     resource: Resource = {"resourceType": "Patient", "id": str(patient.pk), "active": is_active}
     identifiers = [
@@ -102,8 +114,7 @@ def make_patient(patient: Patient) -> Resource:
         resource["gender"] = _GENDERS.get(patient.patient_sex, "unknown")
     if birth_date:
         resource["birthDate"] = birth_date
-    if patient.postal_code:
-        resource["address"] = [{"postalCode": patient.postal_code}]
+    add_contacts(resource, patient, contacts)
     if patient.deceased_at:
         resource["deceasedDateTime"] = instant(patient.deceased_at)
     if not is_active:
