@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from access.actor import Actor
+from access.models import SharingAgreement
 from access.policy import Agreement, Basis, BlockKind, Distance, Facts, Prompt
 from registry.access_rows import Entry, PatientRecord
 
 DELIVERY = "delivery"
+READING = "reading"
+PRIOR = "prior"
 INCAPACITY = "incapacity"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -37,7 +40,10 @@ def facts_of(actor: Actor, study: StudyPlace, record: PatientRecord) -> Facts:
     blocks = [] if distance == "own_unit" else inner + (outer if distance == "other_provider" else [])
     user_id = actor.subject_id if actor.kind == "person" else None
     block, lift = _strictest(blocks, record, own_units, user_id)
-    agreed = any(entry.one == study.provider_id for entry in record.of("agreement"))
+    agreed = any(
+        entry.one == study.provider_id and entry.text == SharingAgreement.COHESIVE
+        for entry in record.of("agreement")
+    )
     agreement: Agreement = "cohesive" if agreed else "none"
     return Facts(
         distance=distance,
@@ -52,7 +58,7 @@ def facts_of(actor: Actor, study: StudyPlace, record: PatientRecord) -> Facts:
         choice=_longest(e for e in record.of("choice") if e.one == study.unit_id),
         consent=_longest(e for e in _consents_for(actor, record) if e.text != INCAPACITY),
         incapacity=_longest(e for e in _consents_for(actor, record) if e.text == INCAPACITY),
-        share=_longest(e for e in record.of("share") if e.one == study.pk and e.text != DELIVERY),
+        share=_longest(e for e in _grants(record, scope.provider_id) if e.one == study.pk),
         delivery=_longest(e for e in record.of("share") if e.one == study.pk and e.text == DELIVERY),
         opening=_longest(record.of("opening")),
         is_protected=any(flag.startswith("protected") for flag in flags),
@@ -66,6 +72,22 @@ def own_units_of(actor: Actor) -> frozenset[int]:
     """Return the actor's unit and those of its care processes."""
     unit_id = actor.scope.unit_id
     return actor.scope.process_unit_ids | ({unit_id} if unit_id is not None else set())
+
+
+def _grants(record: PatientRecord, provider_id: int | None) -> Iterator[Entry]:
+    """Yield the shares that open a study to people.
+
+    What another provider gave to be read on its behalf is open while an agreement about that holds, and a prior
+    while something else of the patient is shared with the department.
+    """
+    commissioners = {
+        entry.one for entry in record.of("agreement") if entry.text == SharingAgreement.PROCESSOR
+    } | {provider_id}
+    shares = [entry for entry in record.of("share") if entry.text != DELIVERY]
+    own = [e for e in shares if e.text != PRIOR and (e.text != READING or e.other in commissioners)]
+    yield from own
+    if own:
+        yield from (entry for entry in shares if entry.text == PRIOR)
 
 
 def _distance(actor: Actor, study: StudyPlace, *, is_inner_blocked: bool) -> Distance:

@@ -31,6 +31,10 @@ from registry.models import (
     Share,
 )
 
+COMMISSIONING = Q(
+    sharingagreement__kind=SharingAgreement.PROCESSOR, sharingagreement__commissioner=F("careprovider")
+)
+"""Of the parties of agreements: the one for whom the others read."""
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -211,6 +215,7 @@ def _rows() -> Prepared:
                 withdrawn_at__isnull=True,
             ),
             one=F("study_id"),
+            other=Coalesce("study__custodian__unit__provider_id", 0),
             text=F("basis"),
             since=F("valid_from"),
             until=F("valid_to"),
@@ -227,10 +232,11 @@ def _rows() -> Prepared:
             "agreement",
             SharingAgreement.parties.through.objects.filter(
                 Q(sharingagreement__valid_to__isnull=True) | Q(sharingagreement__valid_to__gt=now),
-                sharingagreement__kind=SharingAgreement.COHESIVE,
+                Q(sharingagreement__kind=SharingAgreement.COHESIVE) | COMMISSIONING,
                 sharingagreement__parties=Slot("provider"),
             ),
             one=F("careprovider_id"),
+            text=F("sharingagreement__kind"),
             since=Coalesce("sharingagreement__valid_from", Value(_ALWAYS)),
             until=F("sharingagreement__valid_to"),
         ),

@@ -13,7 +13,8 @@ from django.db.models import CharField, Exists, ExpressionWrapper, F, OuterRef, 
 
 from access.models import SharingAgreement
 from access.prepared import Prepared, Written, prepare_condition
-from registry.access_facts import DELIVERY
+from registry.access_facts import DELIVERY, PRIOR, READING
+from registry.access_rows import COMMISSIONING
 from registry.models import (
     ActiveChoice,
     Block,
@@ -204,11 +205,13 @@ def _agreements(terms: Terms) -> QuerySet[Any]:
 
 def _shared_records(terms: Terms) -> QuerySet[Any]:
     """Return each party of each agreement on shared documentation that is valid."""
+    return _parties(terms).filter(sharingagreement__kind=SharingAgreement.COHESIVE)
+
+
+def _parties(terms: Terms) -> QuerySet[Any]:
     began = Q(sharingagreement__valid_from__isnull=True) | Q(sharingagreement__valid_from__lte=terms.now)
     lasts = Q(sharingagreement__valid_to__isnull=True) | Q(sharingagreement__valid_to__gt=terms.now)
-    return SharingAgreement.parties.through.objects.filter(
-        began, lasts, sharingagreement__kind=SharingAgreement.COHESIVE
-    )
+    return SharingAgreement.parties.through.objects.filter(began, lasts)
 
 
 def _delivered(terms: Terms) -> Q:
@@ -297,17 +300,26 @@ def _participations(terms: Terms) -> QuerySet[Participation]:
 
 
 def _share(terms: Terms) -> QuerySet[Share]:
-    return _shares(terms).exclude(basis=DELIVERY)
+    """Shares that open the study to people; `registry.access_facts._grants` says which do."""
+    own = Q(study__custodian__unit__provider=terms.provider)
+    commissioned = _parties(terms).filter(
+        COMMISSIONING,
+        careprovider=OuterRef("study__custodian__unit__provider"),
+        sharingagreement__parties=terms.provider,
+    )
+    opens = ~Q(basis__in=[DELIVERY, PRIOR]) & (~Q(basis=READING) | own | Q(Exists(commissioned)))
+    of_patient = _shares_of_department(terms).filter(opens, study__person=OuterRef("study__person"))
+    return _shares(terms).filter(opens | (Q(basis=PRIOR) & Q(Exists(of_patient))))
 
 
 def _shares(terms: Terms) -> QuerySet[Share]:
+    return _shares_of_department(terms).filter(study=OuterRef("pk"))
+
+
+def _shares_of_department(terms: Terms) -> QuerySet[Share]:
     in_time = Q(valid_to__isnull=True) | Q(valid_to__gt=terms.now)
     return Share.objects.filter(
-        in_time,
-        study=OuterRef("pk"),
-        department=terms.department,
-        valid_from__lte=terms.now,
-        withdrawn_at__isnull=True,
+        in_time, department=terms.department, valid_from__lte=terms.now, withdrawn_at__isnull=True
     )
 
 

@@ -1,6 +1,7 @@
 """Shares: a study is granted to a department for a time; homes carry it into the lists of that department.
 
-Basis `delivery` opens what was sent to a department to that department's systems, not to people.
+Basis `delivery` opens what was sent to a department to that department's systems, not to people. `reading` crosses to
+another provider under an agreement to read on behalf, and ends with the report (`registry.commissions`).
 """
 
 from datetime import datetime
@@ -15,12 +16,13 @@ from access.models import Department
 from access.prepared import Prepared, Slot, prepare
 from access.rows import insert_many
 from registry import changes
+from registry.access_facts import DELIVERY, PRIOR, READING
+from registry.commissions import days_after_final, end_of_reading
 from registry.epochs import raise_patient_epoch
 from registry.models import Home, Share, Study
 from registry.noted import EndedEntry, InvalidEntry, note, refuse, require_end, require_right
 
-BASES = ("referral", "consultation", "second_opinion", "transfer", "reading", "prior")
-DELIVERY = "delivery"
+BASES = ("referral", "consultation", "second_opinion", "transfer", READING, PRIOR)
 HOME_COLUMNS = ("study", "department", "unit", "modality", "study_date", "study_time")
 PLANNER = Actor("duty", "delivery planner", Scope(), frozenset())
 EXPIRED_AT_ONCE = 500
@@ -75,6 +77,10 @@ def require_shareable(
     _require_custodian(actor, study, "share", door)
     if study.custodian_id == department.pk:
         raise InvalidEntry("the study is at home in that department already")
+    if basis == READING and not _may_read_for(study, department):
+        raise InvalidEntry(
+            "no agreement lets that department read on behalf of the provider that keeps the study"
+        )
 
 
 def grant_share(
@@ -96,12 +102,13 @@ def grant_share(
     if current.in_conflict:
         raise StudyInConflict("the study waits until a question about its patient is settled")
     now = timezone.now()
+    ends = [valid_to, end_of_reading(current, department, now) if basis == READING else None]
     row = Share.objects.create(
         study=current,
         department=department,
         basis=basis,
         valid_from=now,
-        valid_to=valid_to,
+        valid_to=min((end for end in ends if end is not None), default=None),
         registered_by=actor.subject,
         registered_at=now,
     )
@@ -247,6 +254,13 @@ def _forget_homes(share: Share, now: datetime) -> None:
     )
     if share.study.custodian_id != share.department_id and not others.exists():
         Home.objects.filter(study=share.study_id, department=share.department_id, unit=None).delete()
+
+
+def _may_read_for(study: Study, department: Department) -> bool:
+    custodian = study.custodian.unit if study.custodian else None
+    if custodian is not None and custodian.provider_id == department.unit.provider_id:
+        return True
+    return days_after_final(custodian, department.unit) is not None
 
 
 def _require_custodian(actor: Actor, study: Study, action: str, door: str) -> None:

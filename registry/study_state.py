@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from registry.commissions import end_readings
 from registry.models import Report, ReportVersion, Study
 
 FINAL = frozenset({"final", "addendum", "corrected"})
@@ -17,7 +18,8 @@ def newest_of(versions: Sequence[ReportVersion]) -> ReportVersion | None:
 def note_reports(study: Study) -> None:
     """Write the moments of a study's reports and its state; call it in the transaction of what changed.
 
-    A study is verified while one of its reports stands as final; one that was withdrawn takes that back.
+    A study is verified while one of its reports stands as final; one that was withdrawn takes that back. With the
+    final one ends what is read on behalf of the custodian's provider.
     """
     reports = list(study.reports.prefetch_related("versions"))
     versions = [row for report in reports for row in report.versions.all()]
@@ -26,6 +28,7 @@ def note_reports(study: Study) -> None:
     study.corrected_at = max(_moments(versions, {"corrected"}), default=study.corrected_at)
     study.state = _decide_state(study, reports)
     study.save(update_fields=["preliminary_at", "final_at", "corrected_at", "state"])
+    end_readings(study)
 
 
 def note_orders(study: Study) -> None:

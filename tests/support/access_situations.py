@@ -33,6 +33,7 @@ from tests.registry.factories import make_actor, make_department, make_home, mak
 
 NUMBER = "191212121212"
 PLACES = ("own", "process", "neighbour", "partner", "stranger")
+BASES = ("referral", "delivery", "reading", "prior")
 WINDOWS = {"past": (-10, -5), "now": (-5, 5), "coming": (5, 10)}
 
 
@@ -135,7 +136,8 @@ def situations(draw) -> dict[str, Any]:
         ),
         "choices": some(st.tuples(st.sampled_from([*PLACES, ""]), windows, mostly_not), 3),
         "openings": some(st.tuples(windows, mostly_not, mostly_not), 1),
-        "shares": some(st.tuples(places, st.sampled_from(["referral", "delivery"]), windows, mostly_not)),
+        "shares": some(st.tuples(places, st.sampled_from(BASES), windows, mostly_not), 3),
+        "commissions": some(st.tuples(st.sampled_from(["partner", "stranger"]), windows, st.booleans())),
         "parts": some(places, 1),
     }
 
@@ -229,6 +231,15 @@ def make_rows(world: World, studies: dict[str, Study], situation: dict[str, Any]
         )
         if not Home.objects.filter(study=studies[place], department=world.departments["own"]).exists():
             make_home(studies[place], world.departments["own"], "CT", unit=None)
+    for place, when, is_commissioner in situation["commissions"]:
+        parties = [unit["own"].provider, unit[place].provider]
+        agreement = SharingAgreement.objects.create(
+            name="Reading",
+            kind=SharingAgreement.PROCESSOR,
+            commissioner=parties[1 if is_commissioner else 0],
+            **window(when),
+        )
+        agreement.parties.set(parties)
     for place in situation["parts"]:
         Participation.objects.create(
             study=studies[place], user=world.user, kind="reported", registered_at=now
