@@ -10,6 +10,9 @@ cd "$(dirname "$0")/.."
 
 unset SAMSYN_TEST_POSTGRES
 workers=${PYTEST_WORKERS:-2}
+# Tests of servers wait for other processes half of their time. Their files go in the order of their names: by size,
+# those of a few slow tests would come last, and one worker would end the run alone.
+server_workers=$((workers + (workers + 1) / 2))
 failed=()
 
 run() {
@@ -30,7 +33,7 @@ if [ "${1:-}" = long ]; then
 else
     run 'SQLite' "${pytest[@]}" -n "$workers" -m 'not server and not browser and not long'
     run 'PostgreSQL' "${with_postgres[@]}" "${pytest[@]}" -n "$workers" -m 'database and not server and not browser and not long'
-    run 'servers and browser' "${pytest[@]}" -n "$workers" --dist loadfile -m '(server or browser) and not long'
+    run 'servers and browser' "${pytest[@]}" -n "$server_workers" --dist loadfile --no-loadscope-reorder -m '(server or browser) and not long'
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then
