@@ -37,6 +37,12 @@ class DestinationFields(Form):
     receiving_facility = serializers.CharField(max_length=180, allow_blank=True, required=False)
     character_set = serializers.CharField(max_length=20, required=False)
     processes_rejection = serializers.BooleanField(required=False)
+    corrected_through = serializers.CharField(
+        max_length=100,
+        allow_blank=True,
+        required=False,
+        help_text="Name of the department's HL7 v2 destination that tells this one of merged patients",
+    )
     trusted_certificates = serializers.CharField(allow_blank=True, required=False)
     active = serializers.BooleanField(required=False)
 

@@ -45,6 +45,13 @@ def find_patient_numbers(study: Study, destination: Destination) -> list[Number]
     return sorted(known, key=lambda n: (n not in theirs, (n.value, n.issuer) != sent))
 
 
+def find_numbers_of(patient_id: int, destination: Destination) -> list[Number]:
+    """Return the numbers of a patient, the receiver's first; those alone where the receiver has one."""
+    rows = PatientIdentifier.objects.filter(patient=patient_id, subsumed_at=None).order_by("issuer", "value")
+    known = [Number(row.value, row.issuer, row.is_national) for row in rows]
+    return [n for n in known if n.issuer == destination.patient_issuer != ""] or known
+
+
 def find_accession(study: Study, destination: Destination, order: Order | None = None) -> tuple[str, str]:
     """Return the accession number and its issuer by which the receiver knows an order, or a study.
 

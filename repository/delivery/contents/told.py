@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from django.db.models import QuerySet
+
 from access.database import release
 from registry.models import Order, PatientMerge, ReportVersion
 from registry.reports import ADDENDUM
-from repository.delivery.contents.correction_messages import write_merge
+from repository.delivery.contents.correction_messages import write_merge, write_parting
 from repository.delivery.contents.fhir_messages import write_report_message, write_request_message
 from repository.delivery.contents.messages import Message
 from repository.delivery.contents.order_messages import write_order
@@ -117,13 +119,14 @@ def _write_report(delivery: Delivery) -> Message:
 
 
 def _write_correction(delivery: Delivery) -> Message:
-    merge = PatientMerge.objects.filter(pk=delivery.because["merge"], undone_at=None).first()
-    key = _key(delivery)
-    message = (
-        write_merge(merge, delivery.study, delivery.destination, delivery.planned_at, key) if merge else None
-    )
+    merge = PatientMerge.objects.filter(pk=delivery.because["merge"]).first()
+    earlier = _earlier_of(delivery).exists()
+    message = None
+    if merge is not None and (merge.undone_at is None or earlier):
+        write = write_parting if merge.undone_at is not None else write_merge
+        message = write(merge, delivery.study, delivery.destination, delivery.planned_at, _key(delivery))
     if message is None:
-        raise UnknownSubject(f"the merge of delivery {delivery.pk} was undone")
+        raise UnknownSubject(f"the merge of delivery {delivery.pk} was undone, or not told")
     return message
 
 
@@ -136,20 +139,24 @@ def _write_request(delivery: Delivery) -> Message:
         return write_request_message(
             order, delivery.study, delivery.destination, delivery.planned_at, _key(delivery)
         )
-    earlier = Delivery.objects.filter(
-        destination=delivery.destination_id,
-        kind=delivery.kind,
-        subject=delivery.subject,
-        generation__lt=delivery.generation,
-        state=Delivery.DELIVERED,
-    )
     return write_order(
         order,
         delivery.study,
         delivery.destination,
         delivery.planned_at,
         _key(delivery),
-        is_first=not earlier.exists(),
+        is_first=not _earlier_of(delivery).exists(),
+    )
+
+
+def _earlier_of(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return what of the same has arrived there before."""
+    return Delivery.objects.filter(
+        destination=delivery.destination_id,
+        kind=delivery.kind,
+        subject=delivery.subject,
+        generation__lt=delivery.generation,
+        state=Delivery.DELIVERED,
     )
 
 

@@ -21,7 +21,7 @@ from registry.identity import is_oid
 from registry.models import Destination
 from registry.noted import InvalidEntry, UnknownEntry, require_right, require_text
 from repository.delivery.receivers.certificates import check_authorities, check_client_certificate
-from repository.delivery.receivers.kinds import check_address
+from repository.delivery.receivers.kinds import check_address, kind_of
 
 VERIFICATIONS = ("none", "qido-count", "storage-commitment")
 MOST_PARALLEL = 64
@@ -55,6 +55,7 @@ class DestinationDraft:
     receiving_facility: str = ""
     character_set: str = "UNICODE UTF-8"
     processes_rejection: bool = True
+    corrected_through: str = ""
     trusted_certificates: str = ""
     active: bool = True
     token: str | None = field(default=None, repr=False)
@@ -94,6 +95,7 @@ def create_destination(
 
     def write() -> Destination:
         _require_free_name(department.pk, draft.name, None)
+        _require_teller(department.pk, draft)
         _write(row, draft)
         _record(actor, "destination_add", row, sorted(_written(draft)), door)
         return row
@@ -119,6 +121,7 @@ def change_destination(
 
     def write() -> Destination:
         _require_free_name(row.department_id, draft.name, row.pk)
+        _require_teller(row.department_id, draft)
         changed = sorted(name for name, value in _written(draft).items() if before.get(name) != value)
         if {"url", "called_ae_title", "trusted_certificates", *SECRETS} & set(changed):
             row.breaker, row.open_until, row.times_opened = Destination.CLOSED, None, 0
@@ -157,6 +160,17 @@ def _require_free_name(department_id: int, name: str, own: int | None) -> None:
     others = Destination.objects.filter(department=department_id, name=name)
     if (others if own is None else others.exclude(pk=own)).exists():
         raise InvalidEntry(f"name: the department has a destination {name!r} already")
+
+
+def _require_teller(department_id: int, draft: DestinationDraft) -> None:
+    """Hold `corrected_through` to a destination of the department that speaks HL7 v2."""
+    if not draft.corrected_through:
+        return
+    named = Destination.objects.filter(department=department_id, name=draft.corrected_through).first()
+    if named is None or kind_of(named.url) != "hl7v2":
+        raise InvalidEntry(
+            f"corrected_through: the department has no HL7 v2 destination {draft.corrected_through[:100]!r}"
+        )
 
 
 def _check(draft: DestinationDraft) -> None:

@@ -49,6 +49,7 @@ _SENTENCES = {
     "cannot_be_verified": gettext_noop("The receiver cannot be asked whether it has what was sent."),
     "not_there": gettext_noop("The receiver said it stored images that it does not have."),
     "recall_undone": gettext_noop("Withdrawn: what was recalled has been brought back."),
+    "merge_undone": gettext_noop("Withdrawn: the two patients were parted again before it was sent."),
     "acknowledged": gettext_noop("It has arrived; the receiver has acknowledged it."),
     "overtaken": gettext_noop("Not sent: something newer about the same has arrived there."),
     "newer_state": gettext_noop("The order was changed before it was sent; it goes as it is now."),

@@ -4,7 +4,7 @@ from registry.models import Change, ReportVersion
 from registry.report_readings import note_receipt
 from repository.delivery.allowed import OF_IMAGES
 from repository.delivery.planning.recall_planning import recall_late
-from repository.delivery.planning.recall_receipts import note_acknowledged
+from repository.delivery.planning.recall_receipts import note_acknowledged, note_corrected
 from repository.models import Delivery
 
 
@@ -24,6 +24,8 @@ def note_arrival(change: Change) -> set[str]:
         _note_report(delivery)
     elif delivery.kind == "recall":
         note_acknowledged(delivery)
+    elif delivery.kind == "correction":
+        note_corrected(delivery)
     return recall_late(delivery) if delivery.kind in OF_IMAGES else set()
 
 

@@ -99,6 +99,17 @@ def note_acknowledged(delivery: Delivery) -> None:
         note_change(receipt.recall)
 
 
+def note_corrected(delivery: Delivery) -> None:
+    """Note that a receiver's system was told who the patient is; in the planner's transaction."""
+    receipts = RecallReceipt.objects.filter(delivery=delivery, state="sending", recall__closed_at=None)
+    for receipt in receipts.select_related("recall__study").order_by("pk"):
+        RecallReceipt.objects.filter(pk=receipt.pk).update(
+            state="acknowledged", changed_at=database_now(), changed_by=SYSTEM
+        )
+        _close_if_done(receipt.recall_id)
+        note_change(receipt.recall)
+
+
 def settle_recalls() -> int:
     """Ask a person where a receiver's system did not take a recall; a duty. Returns how many."""
     failed = RecallReceipt.objects.filter(

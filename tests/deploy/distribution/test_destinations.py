@@ -166,3 +166,17 @@ def make_certificate():
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return built.sign(key, hashes.SHA256()).public_bytes(pem).decode(), private.decode()
+
+
+def test_who_tells_a_system_of_merges_is_an_hl7_destination_of_the_same_department(
+    keeper, stranger, hospital, archive, clinic
+):
+    Destination.objects.create(department=hospital, name="ADT", url="mllp://127.0.0.1:2575")
+    Destination.objects.create(department=clinic, name="Theirs", url="mllp://127.0.0.1:2575")
+    status, row = keeper.post(PATH, department=hospital.hsa_id, name="A", url=URL, corrected_through="ADT")
+    assert (status, row["corrected_through"]) == (201, "ADT")
+    for name in ("Theirs", "A", "nobody"):
+        status, problem = keeper.send("patch", f"{PATH}/{row['id']}", corrected_through=name)
+        assert status == 400
+        assert "corrected_through" in str(problem)
+    assert Destination.objects.get(pk=row["id"]).corrected_through == "ADT"
