@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from access.actor import Actor
@@ -21,10 +22,12 @@ from repository.delivery.operating.listing import (
     narrow,
     read_page,
 )
+from repository.delivery.operating.operate import verifiable
 from repository.delivery.operating.reasons import explain
 from repository.models import Delivery
 
 REPLAYED = frozenset({Delivery.DEAD, Delivery.WITHDRAWN, Delivery.DELIVERED})
+VERIFIED = frozenset({Delivery.DEAD, Delivery.DELIVERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class DeliveryLine:
     delivered_at: datetime | None
     acts: tuple[tuple[str, str], ...]
 
+    @property
+    def can_verify(self) -> bool:
+        """Tell whether the reader may have the receiver asked again whether it has everything."""
+        return any(act == "verify" for act, _name in self.acts)
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLines:
@@ -66,6 +74,7 @@ def list_deliveries(
 ) -> DeliveryLines:
     """List what somebody keeps, newest first."""
     rows = narrow(deliveries_kept_by(keeper), wanted).select_related("study__custodian__unit")
+    rows = rows.annotate(can_verify=Exists(verifiable(Delivery.objects.filter(pk=OuterRef("pk")))))
     page = read_page(rows, before=before, most=most)
     return DeliveryLines(tuple(_make_line(keeper, row) for row in page.rows), page.following)
 
@@ -99,11 +108,13 @@ def _make_line(keeper: Actor, row: Delivery) -> DeliveryLine:
         total=getattr(row, "total", 0),
         planned_at=row.planned_at,
         delivered_at=row.delivered_at,
-        acts=list_acts(keeper, (row.state,)),
+        acts=list_acts(keeper, (row.state,), can_verify=getattr(row, "can_verify", False)),
     )
 
 
-def list_acts(keeper: Actor, states: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def list_acts(
+    keeper: Actor, states: Iterable[str], *, can_verify: bool = True
+) -> tuple[tuple[str, str], ...]:
     """Return what somebody may do to deliveries in one of these states: the act, and its name."""
     keeps, replays = keeper.may(DESTINATIONS), keeper.may(REPLAY)
     unsent = {Delivery.READY, Delivery.WAITING_WINDOW, Delivery.AWAITING_BASIS}
@@ -113,6 +124,7 @@ def list_acts(keeper: Actor, states: Iterable[str]) -> tuple[tuple[str, str], ..
         ("release", _("Release"), keeps and Delivery.HELD in asked),
         ("retry", _("Try now"), keeps and Delivery.READY in asked),
         ("withdraw", _("Withdraw"), keeps and bool(asked & (unsent | {Delivery.HELD} | set(MOVING)))),
+        ("verify", _("Verify again"), replays and can_verify and bool(asked & VERIFIED)),
         ("replay", _("Send again"), replays and bool(asked & REPLAYED)),
     )
     return tuple((act, name) for act, name, is_possible in acts if is_possible)

@@ -39,6 +39,7 @@ ACTS: dict[str, tuple[str, Act]] = {
         DESTINATIONS,
         lambda keeper, rows, reason: operate.withdraw(keeper, rows, reason, door=DOOR),
     ),
+    "verify": (REPLAY, lambda keeper, rows, _r: operate.verify_again(keeper, rows, door=DOOR)),
     "replay": (REPLAY, lambda keeper, rows, reason: operate.replay(keeper, rows, reason, door=DOOR)),
 }
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from access.models import AuditEvent
 from registry.models import Destination
-from repository.models import Delivery, Recall, RecallReceipt
+from repository.models import Delivery, DeliveryItem, Recall, RecallReceipt
 from tests.frontend.test_destinations import make_keeper
 
 DELIVERIES, DESTINATIONS = "/distribution/deliveries/", "/distribution/destinations/"
@@ -60,6 +60,29 @@ def test_all_that_a_filter_shows_are_sent_again_and_none_without_a_filter(world,
     assert "Done, to 1 delivery." in keeper.post(f"{DELIVERIES}acts/", dead, follow=True).content.decode()
     delivery.refresh_from_db()
     assert delivery.state == "ready"
+
+
+def test_a_receiver_is_asked_again_from_the_board_whether_it_has_everything(world, keeper, delivery):
+    """Only where it can be asked, and where nothing is missing but its word."""
+    Delivery.objects.update(state="dead", reason_code="not_there")
+    item = DeliveryItem.objects.create(
+        delivery=delivery, sop_instance_uid="1.2.3", state="waiting", status="stored, and not found there"
+    )
+    button = 'name="act" value="verify"'
+    assert button not in keeper.get("/distribution/").content.decode()
+    Destination.objects.update(verify="qido-count")
+    assert button in keeper.get("/distribution/").content.decode()
+    assert button in keeper.get(DELIVERIES).content.decode()
+    operator = make_keeper(world.region.ystad, "keep_destinations")
+    assert button not in operator.get("/distribution/").content.decode()
+    assert act(operator, delivery, "verify").status_code == 403
+
+    page = keeper.post(f"{DELIVERIES}{delivery.pk}/acts/", {"act": "verify", "next": "/distribution/"})
+    assert page.headers["Location"] == "/distribution/"
+    delivery.refresh_from_db()
+    item.refresh_from_db()
+    assert (delivery.state, delivery.reason_code, item.state) == ("ready", "verifying_again", "delivered")
+    assert AuditEvent.objects.filter(action="delivery_verify", door="portal", outcome="success").count() == 1
 
 
 def test_a_destination_is_tested_held_and_taken_out_of_service(keeper, delivery):

@@ -1,4 +1,4 @@
-"""List deliveries and destinations, hold, release, send again, and say why a study was or was not sent."""
+"""List deliveries and destinations, hold, release, verify and send again, and say why a study was or was not sent."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -25,11 +25,11 @@ from repository.delivery.operating.why import explain_why
 from repository.models import Delivery
 
 DEFAULT_ROWS = 50
-ACTS = ("hold", "release", "withdraw", "replay")
+ACTS = ("hold", "release", "withdraw", "replay", "verify")
 
 
 class Command(BaseCommand):
-    """`manage.py deliveries list|hold|release|withdraw|replay [--state dead ...]`, `deliveries why UID ID`."""
+    """`manage.py deliveries list|hold|release|withdraw|replay|verify [--state dead ...]`, `deliveries why UID ID`."""
 
     help = "What is on its way, and what an operator does about it."
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         _add_filter(listing)
         for act in ACTS:
             doing = actions.add_parser(act, help="what the filter names; one that names nothing is refused")
-            doing.add_argument("--reason", default="", help="needed but for a release")
+            doing.add_argument("--reason", default="", help="needed but for release and verify")
             _add_filter(doing)
         actions.add_parser("destinations", help="how each destination does")
         why = actions.add_parser("why", help="why a study was or was not sent to a destination")
@@ -109,6 +109,8 @@ def _operate(action: str, options: dict[str, Any]) -> int:
         rows = rows.filter(pk__in=options["id"])
     if action == "release":
         return operate.release_deliveries(operator, rows, door="command")
+    if action == "verify":
+        return operate.verify_again(operator, rows, door="command")
     act = {"hold": operate.hold, "withdraw": operate.withdraw, "replay": operate.replay}[action]
     return act(operator, rows, options["reason"], door="command")
 

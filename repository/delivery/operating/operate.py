@@ -4,11 +4,11 @@ Every function takes a selection of deliveries, does what it says to those of th
 a state for it, and returns how many those were. Large selections go in chunks, each a transaction of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, DateTimeField, Q, QuerySet, Value, When
+from django.db.models import Case, DateTimeField, Exists, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat, Greatest
 
 from access import audit
@@ -24,6 +24,7 @@ from repository.delivery.operating.service import (
     test_destination,
 )
 from repository.delivery.planning.planned import DEADLINES
+from repository.delivery.queue.lease import UNCONFIRMED
 from repository.delivery.queue.schedule import LEASE_STATES
 from repository.models import Attempt, Delivery, DeliveryItem
 
@@ -35,6 +36,7 @@ __all__ = [
     "replay",
     "set_maintenance",
     "test_destination",
+    "verifiable",
     "verify_again",
     "withdraw",
 ]
@@ -45,6 +47,8 @@ MANY = 100
 BULK_RANK = 3
 UNSENT = (Delivery.READY, Delivery.WAITING_WINDOW, Delivery.AWAITING_BASIS)
 REPLAYED = (Delivery.DEAD, Delivery.WITHDRAWN, Delivery.DELIVERED)
+STORED_ONCE = Q(state=DeliveryItem.WAITING, status=UNCONFIRMED)
+"""What a receiver said it stored, and did not have when it was asked."""
 COUNTED_FAILURES = ("lease_lost", "retry_once")
 """Error classes of which a delivery has only so many: those before it was sent again count no more."""
 
@@ -132,9 +136,7 @@ def replay(actor: Actor, deliveries: QuerySet[Delivery], reason: str, *, door: s
         arrived = [key for key, state in chosen.items() if state == Delivery.DELIVERED]
         whole = items.filter(delivery__in=arrived, state=DeliveryItem.DELIVERED)
         whole.update(state=DeliveryItem.WAITING, status="")
-        Attempt.objects.filter(delivery__in=chosen, error_class__in=COUNTED_FAILURES).update(
-            error_class=Concat("error_class", Value("_before"))
-        )
+        _forgive(chosen)
         columns: dict[str, Any] = {"priority_rank": BULK_RANK} if quietly else {}
         return Delivery.objects.filter(pk__in=chosen).update(
             state=Delivery.READY,
@@ -152,9 +154,10 @@ def replay(actor: Actor, deliveries: QuerySet[Delivery], reason: str, *, door: s
 
 
 def verify_again(actor: Actor, deliveries: QuerySet[Delivery], *, door: str = "") -> int:
-    """Ask receivers again whether they have what was delivered; what one has not is sent again.
+    """Ask receivers again whether they have what they said they stored; what one has not is sent again.
 
-    Only for destinations that say how it is verified.
+    Only for destinations that say how it is verified. One that was given up is asked when nothing else is missing than
+    what the receiver did not find then: it goes out again only if it is still not there.
 
     Raises
     ------
@@ -163,18 +166,32 @@ def verify_again(actor: Actor, deliveries: QuerySet[Delivery], *, door: str = ""
     require_right(actor, REPLAY, "delivery_verify", door=door)
 
     def write(keys: list[int], now: datetime) -> int:
-        rows = Delivery.objects.filter(pk__in=keys, state=Delivery.DELIVERED)
-        return rows.update(
+        rows = verifiable(Delivery.objects.filter(pk__in=keys))
+        chosen = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+        DeliveryItem.objects.filter(STORED_ONCE, delivery__in=chosen).update(
+            state=DeliveryItem.DELIVERED, status=""
+        )
+        _forgive(chosen)
+        return Delivery.objects.filter(pk__in=chosen).update(
             state=Delivery.READY,
             reason_code="verifying_again",
             reason="",
             not_before=now,
             deadline_at=_deadline(now),
+            attempts=0,
             ended_at=None,
         )
 
-    verifying = deliveries.filter(state=Delivery.DELIVERED).exclude(destination__verify="none")
-    return _operate(actor, "delivery_verify", verifying, write, "", door)
+    return _operate(actor, "delivery_verify", verifiable(deliveries), write, "", door)
+
+
+def verifiable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Return those whose receiver can be asked whether it has what it said it stored, all of which it was sent."""
+    items = DeliveryItem.objects.filter(delivery=OuterRef("pk"))
+    unsent = items.filter(state__in=(DeliveryItem.WAITING, DeliveryItem.FAILED)).exclude(STORED_ONCE)
+    stored = items.filter(Q(state=DeliveryItem.DELIVERED) | STORED_ONCE)
+    ended = deliveries.filter(state__in=(Delivery.DELIVERED, Delivery.DEAD))
+    return ended.exclude(destination__verify="none").filter(Exists(stored), ~Exists(unsent))
 
 
 def _operate(
@@ -212,6 +229,12 @@ def _record(actor: Actor, action: str, keys: list[int], written: int, reason: st
         patient_id=one.study.person_id if one else None,
         detail={"deliveries": keys, "changed": written, **({"stated_reason": reason} if reason else {})},
     )
+
+
+def _forgive(keys: Iterable[int]) -> None:
+    """Count the failures of before no more."""
+    counted = Attempt.objects.filter(delivery__in=keys, error_class__in=COUNTED_FAILURES)
+    counted.update(error_class=Concat("error_class", Value("_before")))
 
 
 def _stop(

@@ -20,6 +20,8 @@ from repository.models import Attempt, Delivery, DeliveryItem
 
 DOORS = {"hl7v2": "hl7v2", "fhir": "fhir", "dimse": "dimse"}
 """What the access log calls the way out, by the kind of destination; others are `stow-rs`."""
+UNCONFIRMED = "stored, and not found there"
+"""Status of what a receiver said it stored and did not have when it was asked."""
 ENDED = (Delivery.DELIVERED, Delivery.DEAD, Delivery.WITHDRAWN, Delivery.SUPERSEDED)
 
 
@@ -50,7 +52,7 @@ def unconfirm_items(lease: Lease, uids: Iterable[str]) -> None:
     def write() -> None:
         _write(lease, lease_until=database_now() + lease_length())
         items = DeliveryItem.objects.filter(delivery_id=lease.delivery_id, sop_instance_uid__in=missing)
-        items.update(state=DeliveryItem.WAITING, status="stored, and not found there")
+        items.update(state=DeliveryItem.WAITING, status=UNCONFIRMED)
 
     run_write(write)
 

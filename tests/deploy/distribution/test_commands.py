@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from access.models import AuditEvent
 from access.secrets import unseal
 from registry.models import Destination, Subscription
-from repository.models import Delivery
+from repository.models import Delivery, DeliveryItem
 from tests.deploy.distribution.test_deliveries import make_delivery
 from tests.registry.factories import make_study
 
@@ -77,5 +77,10 @@ def test_deliveries_are_listed_held_released_sent_again_and_explained(archive, c
         run("deliveries", "replay", "--state", "dead", "--reason", "Again").strip() == "replay: 1 deliveries"
     )
     assert set(Delivery.objects.values_list("state", flat=True)) == {"ready"}
+    Delivery.objects.filter(pk=dead.pk).update(state="dead")
+    DeliveryItem.objects.create(delivery=dead, sop_instance_uid="1.2.3", state="delivered")
+    assert run("deliveries", "verify", "--state", "dead").strip() == "verify: 0 deliveries"
+    Destination.objects.update(verify="qido-count")
+    assert run("deliveries", "verify", "--state", "dead").strip() == "verify: 1 deliveries"
     assert run("deliveries", "why", study.study_instance_uid, str(archive.pk)).strip()
-    assert AuditEvent.objects.filter(actor__startswith="deliveries command").count() == 3
+    assert AuditEvent.objects.filter(actor__startswith="deliveries command").count() == 4

@@ -152,10 +152,33 @@ def test_many_that_are_sent_again_go_behind_everything_else(operator, region, ma
 
 def test_asks_again_only_where_it_is_known_how(operator, planned):
     Delivery.objects.update(state="delivered", delivered_at=timezone.now())
+    DeliveryItem.objects.update(state="delivered")
     assert operate.verify_again(operator, ALL()) == 0
     Destination.objects.update(verify="qido-count")
     assert operate.verify_again(operator, ALL()) == 1
     assert Delivery.objects.get().reason_code == "verifying_again"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "asked"),
+    [
+        ("delivered", "", 1),
+        ("waiting", "stored, and not found there", 1),
+        ("waiting", "", 0),
+        ("failed", "no room", 0),
+        ("gone", "", 1),
+    ],
+)
+def test_of_what_was_given_up_only_what_the_receiver_said_it_stored_is_asked_for(
+    operator, planned, state, status, asked
+):
+    Destination.objects.update(verify="qido-count")
+    first, second = DeliveryItem.objects.order_by("pk")
+    DeliveryItem.objects.filter(pk=first.pk).update(state="delivered")
+    DeliveryItem.objects.filter(pk=second.pk).update(state=state, status=status)
+    Delivery.objects.update(state="dead", reason_code="deadline_passed")
+    assert operate.verify_again(operator, ALL()) == asked
+    assert Delivery.objects.get().state == ("ready" if asked else "dead")
 
 
 def test_nobody_operates_other_departments_deliveries(region, planned):

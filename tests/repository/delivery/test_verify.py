@@ -13,11 +13,13 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
-from access.models import ApiClient, ApplicationEntity
+from access.models import ApiClient, ApplicationEntity, AuditEvent
 from registry.models import Destination
 from repository.delivery.duties import plan_deliveries, send_ready
+from repository.delivery.operating.operate import verify_again
 from repository.dimse.listener import Listening, start_listening
 from repository.models import AskedCommitment, Delivery
+from tests.registry.care import make_doctor
 from tests.repository.delivery.conftest import PACKS
 from tests.support.dicom import StudyFacts, make_ct
 from tests.support.orthanc import run_orthanc
@@ -35,6 +37,7 @@ class Archive:
     def __init__(self, *loses: int, report_to: int = 0) -> None:
         self.loses, self.report_to = list(loses), report_to
         self.has: dict[str, str] = {}
+        self.taken: list[str] = []
         self.port = find_free_port()
         ae = AE("ARCHIVE")
         ae.add_supported_context(CT)
@@ -49,6 +52,7 @@ class Archive:
 
     def _store(self, event: Any) -> int:
         file = event.dataset
+        self.taken.append(str(file.SOPInstanceUID))
         if file.InstanceNumber in self.loses:
             self.loses.remove(file.InstanceNumber)
         else:
@@ -140,6 +144,31 @@ def test_a_receiver_that_loses_it_twice_is_given_up(send):
         for _ in range(2):
             delivery = send("qido-count", f"dicom://127.0.0.1:{archive.port}")
     assert (delivery.state, delivery.reason_code) == ("dead", "not_there")
+
+
+@pytest.mark.parametrize("mode", ["qido-count", "storage-commitment"])
+def test_one_that_was_given_up_is_asked_again_and_goes_out_only_where_it_is_still_missing(send, mode):
+    operator = make_doctor(Destination.objects.get().department, "replay")
+    with Archive(2, 2, 2) as archive:
+        url = f"dicom://127.0.0.1:{archive.port}"
+        for _ in range(2):
+            delivery = send(mode, url)
+        (missing,) = set(archive.taken) - archive.has.keys()
+        assert (delivery.state, archive.taken.count(missing)) == ("dead", 2)
+
+        assert verify_again(operator, Delivery.objects.all()) == 1
+        delivery = send(mode, url)
+        assert (delivery.state, delivery.reason_code) == ("ready", "not_there"), "its tries count anew"
+        assert archive.taken.count(missing) == 2, "it was asked for, not sent"
+        delivery = send(mode, url)
+        assert (delivery.state, archive.taken.count(missing)) == ("dead", 3)
+
+        archive.has[missing] = next(iter(archive.has.values()))  # its index has caught up
+        assert verify_again(operator, Delivery.objects.all()) == 1
+        delivery = send(mode, url)
+        assert (delivery.state, delivery.delivered_at is not None) == ("delivered", True), delivery.reason
+        assert archive.taken.count(missing) == 3
+    assert AuditEvent.objects.filter(action="deliver").count() == 1
 
 
 def test_a_commitment_is_reported_to_our_own_listener(send):
