@@ -73,7 +73,7 @@ def render_grey(
     Standard: PS3.3 C.11.1, C.11.2, C.7.5.1.1.2
     """
     modality = _read_modality(attributes, description, frame_index, read_bulk)
-    padding = _read_padding(attributes, description)
+    padding = read_padding(attributes, description)
     value_of_interest = (
         window
         or _read_window(attributes, frame_index)
@@ -184,7 +184,11 @@ def _read_voi_table(
     return None
 
 
-def _read_padding(attributes: Attributes, description: PixelDescription) -> tuple[int, int] | None:
+def read_padding(attributes: Attributes, description: PixelDescription) -> tuple[int, int] | None:
+    """Return the first and last stored value that is no picture; None where all are.
+
+    Standard: PS3.3 C.7.5.1.1.2
+    """
     if description.is_float:
         return None
     values = read_floats(attributes, _PIXEL_PADDING_VALUE)[:1]

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from repository.blending import Blending, Superimposed, blend, read_blending
 from repository.colour import colour_levels
 from repository.decode import decoded_photometric_interpretation
 from repository.lookup_table import ReadBulk
-from repository.pixels import Attributes, PixelDescription, read_values
+from repository.pixels import Attributes, InvalidImageDescription, PixelDescription, read_values
 from repository.presentation_graphics import Placement, Point, draw_annotations, read_layer_greys
 from repository.presentation_state import (
     DisplayedArea,
@@ -41,6 +42,7 @@ def render_presented(
     image: Attributes,
     state: Attributes,
     *,
+    superimposed: Superimposed | None,
     sop_instance_uid: str,
     frame_index: int,
     viewport: Viewport | None,
@@ -52,6 +54,8 @@ def render_presented(
     ----------
     state
         With its long values in it, as `resolve_bulk_values` returns it.
+    superimposed
+        What a blending state lays over the frame; without it the frame is seen alone.
     viewport
         The size to fill; without one what is shown keeps its size, a pixel for a pixel.
     read_bulk
@@ -65,7 +69,14 @@ def render_presented(
     Standard: PS3.18 9.5.2.3
     """
     number = frame_index + 1
-    picture = _render_levels(frame, description, image, state, sop_instance_uid, frame_index, read_bulk)
+    blending = read_blending(state)
+    if blending is None:
+        picture = _render_levels(frame, description, image, state, sop_instance_uid, frame_index, read_bulk)
+    else:
+        below = _render_levels(
+            frame, description, image, blending.underlying, sop_instance_uid, frame_index, read_bulk
+        )
+        picture = _lay_over(below, superimposed, state, blending)
     rows, columns = picture.shape[:2]
     picture = apply_shutters(picture, state)
     greys = read_layer_greys(state)
@@ -101,6 +112,25 @@ def _render_levels(
     if read_values(state, _RED_PALETTE):
         return colour_levels(levels, state)
     return levels
+
+
+def _lay_over(
+    below: Picture, superimposed: Superimposed | None, state: Attributes, blending: Blending
+) -> Picture:
+    if superimposed is None:
+        return below
+    above = _render_levels(
+        superimposed.frame,
+        superimposed.description,
+        superimposed.attributes,
+        blending.superimposed,
+        superimposed.sop_instance_uid,
+        superimposed.frame_index,
+        superimposed.read_bulk,
+    )
+    if below.ndim != 2 or above.ndim != 2:
+        raise InvalidImageDescription("the blending state is about images that have colours already")
+    return blend(below, above, superimposed, state, blending.opacity)
 
 
 def _show_area(picture: Picture, area: DisplayedArea, viewport: Viewport | None) -> tuple[Picture, Placement]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from repository.blending import read_blending
 from repository.lookup_table import LookupTable, ReadBulk, read_lookup_table
 from repository.pixels import (
     Attributes,
@@ -26,9 +27,12 @@ _STATES = "1.2.840.10008.5.1.4.1.1.11."
 GREYSCALE_STATE: Final = _STATES + "1"
 COLOUR_STATE: Final = _STATES + "2"
 PSEUDO_COLOUR_STATE: Final = _STATES + "3"
+BLENDING_STATE: Final = _STATES + "4"
 XA_STATE: Final = _STATES + "5"
-RENDERED_STATES: Final = frozenset({GREYSCALE_STATE, COLOUR_STATE, PSEUDO_COLOUR_STATE, XA_STATE})
-"""SOP classes whose states are honoured; others blend images, or show volumes."""
+RENDERED_STATES: Final = frozenset(
+    {GREYSCALE_STATE, COLOUR_STATE, PSEUDO_COLOUR_STATE, BLENDING_STATE, XA_STATE}
+)
+"""SOP classes whose states are honoured; others cut and render volumes, or blend more than two images."""
 
 _REFERENCED_SERIES, _REFERENCED_IMAGES = "00081115", "00081140"
 _MODALITY_TAGS = ("00283000", "00281052", "00281053", "00281054")
@@ -42,11 +46,12 @@ _MAX_BULK_VALUES = 1000
 
 @dataclass(frozen=True, slots=True)
 class ReferencedImage:
-    """One image that a state is about; without frame numbers, all of its frames."""
+    """One image that a state is about; without frame numbers, all of its frames, or some of its segments only."""
 
     series_instance_uid: str
     sop_instance_uid: str
     frame_numbers: tuple[int, ...]
+    has_segments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,25 @@ class DisplayedArea:
     is_flipped: bool = False
 
 
+def is_state(sop_class_uid: str) -> bool:
+    """Whether a SOP class is one of presentation states."""
+    return sop_class_uid.startswith(_STATES)
+
+
 def list_referenced_images(state: Attributes) -> list[ReferencedImage]:
-    """List the images that a state is about, in its order."""
+    """List the images that a state is about, in its order; of a blending state the lower ones.
+
+    Raises
+    ------
+    InvalidImageDescription
+        A blending state does not say which those are.
+    """
+    blending = read_blending(state)
+    return list_images_of(state if blending is None else blending.underlying)
+
+
+def list_images_of(state: Attributes) -> list[ReferencedImage]:
+    """List the images that a data set or an item refers to by series."""
     found = []
     for series in read_items(state, _REFERENCED_SERIES):
         uids = read_values(series, "0020000E")
@@ -79,7 +101,8 @@ def list_referenced_images(state: Attributes) -> list[ReferencedImage]:
             instances = read_values(item, "00081155")
             if uids and instances:
                 numbers = tuple(int(number) for number in read_floats(item, "00081160"))
-                found.append(ReferencedImage(str(uids[0]), str(instances[0]), numbers))
+                has_segments = bool(read_values(item, "0062000B"))
+                found.append(ReferencedImage(str(uids[0]), str(instances[0]), numbers, has_segments))
     return found
 
 

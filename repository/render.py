@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from repository.annotations import burn_annotations
+from repository.blending import Superimposed
 from repository.colour_profiles import convert_to
 from repository.functional_groups import find_frame_macro
 from repository.lookup_table import ReadBulk
@@ -66,6 +67,7 @@ def render_picture(
     frame_index: int = 0,
     read_bulk: ReadBulk | None = None,
     state: Attributes | None = None,
+    superimposed: Superimposed | None = None,
     sop_instance_uid: str = "",
 ) -> tuple[Picture, bytes | None]:
     """Render one decoded frame.
@@ -81,6 +83,8 @@ def render_picture(
         Where lookup tables that are too long for the attributes come from.
     state
         A presentation state that decides instead of the instance, with its long values in it.
+    superimposed
+        What a blending state lays over the frame.
 
     Returns
     -------
@@ -113,6 +117,7 @@ def render_picture(
             description,
             attributes,
             state,
+            superimposed=superimposed,
             sop_instance_uid=sop_instance_uid,
             frame_index=frame_index,
             viewport=rendering.viewport if rendering.region is None else None,

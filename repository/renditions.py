@@ -5,7 +5,7 @@ Standard: PS3.18 8.7.2, 10.4.1.1.3, 10.4.1.1.4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from repository import rendition_cache, retrieve, stored_bulk, stored_frames
 from repository.decode import decode_frame
 from repository.films import MP4, stream_film
 from repository.frame_times import find_frame_delay_s, find_frame_delays_s
-from repository.frames import FrameOutOfRange, FrameTable
+from repository.frames import FrameOutOfRange
 from repository.icons import draw_icon
 from repository.picture_encoding import GIF, encode_picture, stream_gif
 from repository.pixels import (
@@ -26,10 +26,12 @@ from repository.pixels import (
     PixelDescription,
     read_values,
 )
-from repository.presentation_state import RENDERED_STATES, resolve_bulk_values
+from repository.presentation_state import RENDERED_STATES, is_state, resolve_bulk_values
 from repository.render import THUMBNAIL_QUALITY, THUMBNAIL_SIDE, render_picture, render_thumbnail
 from repository.rendering_parameters import Rendering, Viewport
-from repository.retrieve import StoredInstance
+from repository.retrieve import PermittedStudy, StoredInstance
+from repository.stored_bulk import make_bulk_reader
+from repository.superimposed import PlacedFrames, find_superimposed_images, read_superimposed
 
 Picture = npt.NDArray[np.uint8]
 
@@ -45,16 +47,22 @@ VERSION: Final = 2
 MAX_STATE_BULK_BYTES: Final = 4 << 20
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-_REPORTS, _DOCUMENTS, _STATES = f"{_STORAGE}88.", f"{_STORAGE}104.", f"{_STORAGE}11."
+_REPORTS, _DOCUMENTS = f"{_STORAGE}88.", f"{_STORAGE}104."
 _BURNED_IN_ANNOTATION, _MODALITY = "00280301", "00080060"
 
 
 @dataclass(frozen=True, slots=True)
 class PresentationState:
-    """A stored presentation state with its attributes, long values in them."""
+    """A stored presentation state with its attributes, long values in them, and the frames that it lays over others."""
 
     item: StoredInstance
     attributes: Attributes
+    superimposed: tuple[PlacedFrames, ...] = ()
+
+    @property
+    def digests(self) -> bytes:
+        """What of the store, besides the image shown, decides about the picture."""
+        return b"".join([self.item.sha256, *(placed.item.sha256 for placed in self.superimposed)])
 
 
 def categorize(item: StoredInstance) -> str:
@@ -68,7 +76,7 @@ def categorize(item: StoredInstance) -> str:
         return IMAGE
     if item.sop_class_uid.startswith((_REPORTS, _DOCUMENTS)):
         return TEXT
-    if item.sop_class_uid.startswith(_STATES):
+    if is_state(item.sop_class_uid):
         return STATE if item.sop_class_uid in RENDERED_STATES else OTHER
     try:
         retrieve.describe(item)
@@ -77,13 +85,6 @@ def categorize(item: StoredInstance) -> str:
     except InvalidImageDescription:
         return IMAGE  # one that will say what is wrong with it
     return IMAGE
-
-
-def count_frames(item: StoredInstance) -> int:
-    """Return how many frames of an image can be shown."""
-    if item.frame_table is not None:
-        return FrameTable.from_bytes(item.frame_table).number_of_frames
-    return item.number_of_frames or 1
 
 
 def check_numbers(item: StoredInstance, numbers: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -96,7 +97,7 @@ def check_numbers(item: StoredInstance, numbers: tuple[int, ...] | None) -> tupl
     """
     if categorize(item) != IMAGE:
         raise FrameOutOfRange("this instance has no frames that could be shown one by one")
-    count = count_frames(item)
+    count = stored_frames.count_frames(item)
     if numbers is None:
         return tuple(range(1, count + 1))
     if max(numbers) > count:
@@ -104,13 +105,13 @@ def check_numbers(item: StoredInstance, numbers: tuple[int, ...] | None) -> tupl
     return numbers
 
 
-def read_state(item: StoredInstance) -> PresentationState:
-    """Read a presentation state.
+def read_state(item: StoredInstance, study: PermittedStudy) -> PresentationState:
+    """Read a presentation state of a study, whose other images it may lay over those that it shows.
 
     Raises
     ------
     InvalidImageDescription
-        It holds more than any real state does.
+        It holds more than any real state does, or blends what cannot be blended here.
     """
 
     def read(path: str) -> bytes:
@@ -121,7 +122,8 @@ def read_state(item: StoredInstance) -> PresentationState:
                 raise InvalidImageDescription(f"a value of the presentation state is too long: {path}")
         return data
 
-    return PresentationState(item, resolve_bulk_values(retrieve.read_attributes(item), read))
+    attributes = resolve_bulk_values(retrieve.read_attributes(item), read)
+    return PresentationState(item, attributes, find_superimposed_images(attributes, study))
 
 
 def name_rendition(
@@ -132,7 +134,7 @@ def name_rendition(
     state: PresentationState | None = None,
 ) -> str:
     """Return the name of a picture: equal names mean equal bytes."""
-    shown_by = state.item.sha256 if state is not None else b""
+    shown_by = state.digests if state is not None else b""
     return rendition_cache.make_key(
         item.sha256, "rendered", VERSION, tuple(numbers), rendering, media_type, shown_by
     )
@@ -239,7 +241,7 @@ def find_representative(items: Sequence[StoredInstance]) -> tuple[StoredInstance
     if not images:
         return items[0], 1
     chosen = images[len(images) // 2]
-    return chosen, (count_frames(chosen) + 1) // 2
+    return chosen, (stored_frames.count_frames(chosen) + 1) // 2
 
 
 def _read_frames(
@@ -261,6 +263,9 @@ def _render(
     state: PresentationState | None,
 ) -> tuple[Picture, bytes | None]:
     payload, description, attributes = source
+    over = None
+    if state is not None and state.superimposed:
+        over = read_superimposed(attributes, frame_index, state.superimposed)
     return render_picture(
         decode_frame(payload, description),
         description,
@@ -269,13 +274,9 @@ def _render(
         frame_index=frame_index,
         read_bulk=make_bulk_reader(item),
         state=state.attributes if state is not None else None,
+        superimposed=over,
         sop_instance_uid=item.sop_instance_uid,
     )
-
-
-def make_bulk_reader(item: StoredInstance) -> Callable[[str], bytes]:
-    """Return a function that reads the long values of an instance whole: lookup tables, profiles, overlays."""
-    return lambda path: b"".join(retrieve.read_bulk_value(item, path))
 
 
 def _make_thumbnail(item: StoredInstance, number: int, size: Viewport | None, media_type: str) -> bytes:

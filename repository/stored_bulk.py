@@ -3,13 +3,14 @@
 Standard: PS3.18 10.4.1.1.5
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from registry.wire.media_types import media_type_of_frames
+from repository import retrieve
 from repository.decode import NATIVE_SYNTAXES
 from repository.retrieve import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -144,3 +145,8 @@ def _paths_with_uri(attributes: dict[str, Any], prefix: str) -> Iterator[str]:
         elif element.get("vr") == "SQ":
             for index, nested in enumerate(element.get("Value", ())):
                 yield from _paths_with_uri(nested, f"{prefix}{tag}/{index}/")
+
+
+def make_bulk_reader(item: StoredInstance) -> Callable[[str], bytes]:
+    """Return a function that reads the long values of an instance whole: lookup tables, profiles, overlays."""
+    return lambda path: b"".join(retrieve.read_bulk_value(item, path))

@@ -226,3 +226,10 @@ def _say_why_no_frames(item: StoredInstance) -> str:
         "the pixel data cannot be told apart into frames (it is too short, damaged, or a video):"
         " retrieve the instance or its bulk data"
     )
+
+
+def count_frames(item: StoredInstance) -> int:
+    """Return how many frames of an image can be shown."""
+    if item.frame_table is not None:
+        return FrameTable.from_bytes(item.frame_table).number_of_frames
+    return item.number_of_frames or 1

@@ -22,7 +22,7 @@ from repository.documents import list_document_types
 from repository.films import MP4
 from repository.picture_encoding import GIF, PICTURE_TYPES
 from repository.pixels import NotAnImage
-from repository.presentation_state import list_referenced_images
+from repository.presentation_state import is_state, list_referenced_images
 from repository.rendering_parameters import InvalidRenderingParameter, Rendering, read_rendering
 from repository.renditions import IMAGE, OTHER, STATE, TEXT, VIDEO, categorize
 from repository.retrieve import StoredInstance
@@ -112,6 +112,11 @@ def find_shown(
         return Shown((Part(item, ""),), (media_type_of_frames(item.transfer_syntax_uid),))
     if category == TEXT:
         return Shown((Part(item, ""),), list_document_types(item))
+    if is_state(item.sop_class_uid):
+        raise NotAnImage(
+            "presentation states of this kind (of volumes, or blending more than two images) are not shown here:"
+            " ask for the images themselves"
+        )
     raise NotAnImage("the instance has nothing that could be shown: no pixel data, no text, no document")
 
 
@@ -190,7 +195,7 @@ def _type(part: Part, media_type: str) -> Part:
 def _find_presented(row: VisibleStudy, item: StoredInstance, rendering: Rendering) -> tuple[Part, ...]:
     """Return the images that a presentation state shows, as far as they are in the same study and at hand."""
     check_state_parameters(rendering)
-    state = renditions.read_state(item)
+    state = renditions.read_state(item, row)
     parts = []
     for reference in list_referenced_images(state.attributes):
         try:

@@ -13,7 +13,7 @@ from access import audit
 from access.actor import Actor
 from registry.visibility import UnknownStudy, VisibleStudy
 from registry.wire.media_types import NotAcceptable, Offer, negotiate
-from repository import renditions, retrieve, stored_bulk
+from repository import renditions, retrieve, stored_bulk, stored_frames
 from repository.dicomweb.answers import Item, answer_item, count_instances, instance_url, permitted
 from repository.dicomweb.base_url import dicomweb_base
 from repository.dicomweb.rendered import (
@@ -69,7 +69,7 @@ def _find_shown(row: VisibleStudy, item: StoredInstance, asked: UriRequest) -> S
     category = categorize(item)
     if asked.frame_number is not None:
         # An image of one frame has frame 1: nothing else could be meant.
-        count = renditions.count_frames(item) if category == IMAGE else 0
+        count = stored_frames.count_frames(item) if category == IMAGE else 0
         if asked.frame_number > count:
             raise InvalidUriRequest(
                 f"frameNumber is {asked.frame_number}, and the instance has {count} frames"
@@ -96,7 +96,7 @@ def _find_presented(
         raise InvalidUriRequest("there is no such presentation state in the study") from error
     if categorize(stored) != STATE or categorize(item) != IMAGE:
         raise InvalidUriRequest("presentationUID must name a presentation state, and objectUID an image")
-    state = renditions.read_state(stored)
+    state = renditions.read_state(stored, row)
     for reference in list_referenced_images(state.attributes):
         if reference.sop_instance_uid == item.sop_instance_uid:
             numbers = renditions.check_numbers(item, reference.frame_numbers or None)

@@ -317,14 +317,15 @@ def test_an_area_far_beyond_the_image_stays_small_enough(vendor):
     assert render(vendor, image, state, "?viewport=100,100").shape == (50, 100)
 
 
-def test_a_blending_state_is_not_shown(vendor):
+@pytest.mark.parametrize("number", [6, 7, 8, 9, 10, 11])
+def test_a_state_of_volumes_is_refused_with_the_reason(vendor, number):
     image = make_image()
-    files = [
-        dicom.write_file(dataset, dicom.EXPLICIT)
-        for dataset in (image, make_state(image, SOPClassUID="1.2.840.10008.5.1.4.1.1.11.4"))
-    ]
+    state = make_state(image, SOPClassUID=f"1.2.840.10008.5.1.4.1.1.11.{number}")
+    files = [dicom.write_file(dataset, dicom.EXPLICIT) for dataset in (image, state)]
     vendor.store(*files)
-    assert vendor.get(f"{path_of(files[1])}/rendered").status_code == 406
+    answer = vendor.get(f"{path_of(files[1])}/rendered")
+    assert answer.status_code == 406
+    assert "volumes" in answer.json()["error"]
 
 
 def test_what_a_state_does_not_allow_is_refused(vendor):
