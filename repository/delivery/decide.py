@@ -1,5 +1,7 @@
 """Whether a study may go to a destination now: asked when planning, and again before every request."""
 
+from urllib.parse import urlsplit
+
 from access.actor import Actor, Scope
 from registry.models import Destination, SendRequest, Study, Subscription
 from registry.visibility import decide_study
@@ -13,8 +15,10 @@ _OBSTACLES = {"closed": IN_CONFLICT, "consent_missing": CONSENT_MISSING}
 
 
 def receiver_of(destination: Destination) -> Actor:
-    """Return the department's system as the actor that a delivery is decided and audited for."""
+    """Return the department's system as the actor that a delivery is decided and audited for, and where it is."""
     department = destination.department
+    url = urlsplit(destination.url)
+    host = url.hostname or "" if url.scheme != "s3" else ""  # there it is a bucket
     return Actor(
         kind="duty",
         subject=f"delivery to {destination.name}",
@@ -22,6 +26,7 @@ def receiver_of(destination: Destination) -> Actor:
         permissions=frozenset({"read"}),
         subject_id=destination.pk,
         department_hsa_id=department.hsa_id,
+        address=host[:64],
     )
 
 

@@ -55,6 +55,7 @@ def test_delivers_every_instance_and_says_so_everywhere(study, region, receiver:
     assert (milestone.study, milestone.department) == (study, region.ward)
     assert milestone.delivered_at == delivery.delivered_at
     event = AuditEvent.objects.get(action="deliver")
+    assert event.address == "127.0.0.1"
     assert event.study_instance_uid == study.study_instance_uid
     assert event.department_hsa_id == region.ward.hsa_id
     assert event.detail["instances"] == 3
