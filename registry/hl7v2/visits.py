@@ -4,6 +4,7 @@ Standard: HL7 v2.5.1 3.4.3
 """
 
 from access.models import Department
+from registry import changes
 from registry.hl7v2.message import Message, Segment
 from registry.hl7v2.refusal import DUPLICATE_KEY, RefusedMessage
 from registry.hl7v2.senders import Sender
@@ -39,12 +40,15 @@ def take_visit(message: Message, sender: Sender, patient: Patient, event: str = 
         row = Encounter(patient=patient, number=number, issuer=issuer)
     elif row.patient_id != patient.pk:
         raise RefusedMessage(DUPLICATE_KEY, "the visit is another patient's", visit.at(19, 1, 1))
+    was_at = row.department_id
     row.department = find_place(visit, sender) or row.department
     row.patient_class = visit.text(2)[:8] or row.patient_class
     row.started_at = read_time(visit, 44) or row.started_at
     row.ended_at = None if event == "A13" else read_time(visit, 45) or row.ended_at
     row.save()
-    relate_from_encounter(row, row.ended_at)
+    relation = relate_from_encounter(row, row.ended_at)
+    if relation is not None and was_at not in (None, row.department_id):  # a move within one unit begins none
+        changes.append("relation", "", {"row": relation.pk})
     return row
 
 

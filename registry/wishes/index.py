@@ -8,7 +8,7 @@ from django.db.models import F, QuerySet
 
 from registry.models import Subscription
 from registry.wishes.facts import StudyFacts
-from registry.wishes.filter import Filter, Group, Node, Owner, UnknownFilter, ValueTest, read_filter
+from registry.wishes.filter import Filter, Group, Node, Owner, UnknownFilter, ValueTest, read_filter, walk
 from registry.wishes.matching import matches
 from registry.wishes.states import effective_state
 
@@ -44,6 +44,8 @@ class SubscriptionIndex:
     unreadable: tuple[tuple[int, str], ...] = ()
     has_hasty: bool = False
     """Whether one of them wants a study with every store."""
+    units_by_relation: frozenset[int] = frozenset()
+    """Units, by key, of which a subscription asks for a care relation."""
 
     def find_candidates(self, facts: StudyFacts) -> list[Rule]:
         """Return the subscriptions that may match, each once, in the order of their keys."""
@@ -82,6 +84,7 @@ def make_index(subscriptions: QuerySet[Subscription]) -> SubscriptionIndex:
     unkeyed: list[Rule] = []
     unreadable: list[tuple[int, str]] = []
     has_hasty = False
+    by_relation: set[int] = set()
     # The related rows are not read: of a thousand subscriptions a study needs those of ten.
     places = subscriptions.annotate(
         of_unit=F("department__unit_id"), at_department=F("destination__department_id")
@@ -94,11 +97,18 @@ def make_index(subscriptions: QuerySet[Subscription]) -> SubscriptionIndex:
             continue
         has_hasty = has_hasty or effective_state(row) == "in_progress"
         rule = Rule(row, wanted, Owner(row.department_id, row.of_unit), row.at_department)
+        if asks_for_relation(wanted.node):
+            by_relation.add(row.of_unit)
         if keys is None:
             unkeyed.append(rule)
         for key in keys or ():
             by_key.setdefault(key, []).append(rule)
-    return SubscriptionIndex(by_key, unkeyed, tuple(unreadable), has_hasty)
+    return SubscriptionIndex(by_key, unkeyed, tuple(unreadable), has_hasty, frozenset(by_relation))
+
+
+def asks_for_relation(node: Node | None) -> bool:
+    """Tell whether a filter asks who takes part in the patient's care."""
+    return any(isinstance(each, ValueTest) and each.kind == "care_relation" for each in walk(node))
 
 
 @lru_cache(maxsize=8192)

@@ -14,6 +14,7 @@ from repository.delivery.allowed import OF_IMAGES
 from repository.delivery.planning.messages import plan_messages
 from repository.delivery.planning.planned import UNBEGUN
 from repository.delivery.planning.priors import plan_priors_of_order
+from repository.delivery.planning.relations import plan_relation
 from repository.delivery.planning.sends import plan_sending, plan_what_follows
 from repository.delivery.planning.study import CHANGED, QUIET, STORED, Trigger, plan_study
 from repository.models import Delivery, DeliveryItem
@@ -79,6 +80,8 @@ def _plan_chunk(cursor: int, read: list[Change]) -> set[str]:
             priorities |= plan_sending(int(change.detail["request"]))
         elif change.kind == "order_changed":
             priorities |= plan_priors_of_order(int(change.detail["order"]))
+        elif change.kind == "relation":
+            priorities |= plan_relation(change, read_once)
         elif change.kind == "instances_removed":
             _forget_removed(change)
         priorities |= plan_messages(change, read_once)

@@ -3,8 +3,10 @@
 import pytest
 from django.utils import timezone
 
+from access.models import Department
 from registry.models import (
     CareRelation,
+    Change,
     Encounter,
     Patient,
     PatientIdentifier,
@@ -121,6 +123,20 @@ def test_lets_nobody_take_part_by_a_place_that_nobody_knows(source) -> None:
     take(make_message("ADT^A01", pid(), f"PV1|1|I|NOWHERE^1||||||||||||||||{VISIT}"))
     assert Encounter.objects.get().department is None
     assert not CareRelation.objects.exists()
+
+
+def test_a_move_within_a_unit_is_told_to_the_feed(source) -> None:
+    ward = Department.objects.create(unit=source.department.unit, hsa_id="SE-WARD-2", name="Ward 2")
+    visit = "PV1|1|I|%s||||||||||||||||" + VISIT
+    take(make_message("ADT^A01", pid(), visit % ""))
+    [relation] = CareRelation.objects.all()
+    before = Change.objects.filter(kind="relation").count()
+    take(make_message("ADT^A08", pid(), visit % ""))
+    assert Change.objects.filter(kind="relation").count() == before
+    take(make_message("ADT^A02", pid(), visit % ward.hsa_id))
+    assert Encounter.objects.get().department == ward
+    assert CareRelation.objects.get() == relation
+    assert Change.objects.filter(kind="relation").count() == before + 1
 
 
 def test_ends_takes_back_and_cancels_a_visit(source) -> None:
