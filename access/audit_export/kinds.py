@@ -155,6 +155,10 @@ KINDS: dict[str, Kind] = {
     "patient_link": _RECORD_CHANGED,
     "patient_moved": _RECORD_CHANGED,
     "patient_merge_undone": _RECORD_CHANGED,
+    "patient_merge_asked": _RECORD_CHANGED,
+    "patient_merge_made": _RECORD_CHANGED,
+    "patient_merge_refused": _RECORD_CHANGED,
+    "patient_merge_withdrawn": _RECORD_CHANGED,
     "patient_removed": Kind(PATIENT_RECORD, "D", "record"),
     "merge_read": Kind(PATIENT_RECORD, "R", "record"),
 }

@@ -22,7 +22,7 @@ from access.rest import ActorAuthentication
 from access.step_up import is_fresh
 from registry.emergency import OwnOpening, StaleSecondFactor
 from registry.fhir.consents.registering import keeper_of
-from registry.merges import MergeStands, UnknownMerge
+from registry.merges import ImpossibleMerge, MergeStands, UnknownMerge
 from registry.noted import EndedEntry, InvalidEntry, MissingRight, UnknownEntry
 from registry.review.findings import OwnAccess
 from registry.visibility import UnknownStudy
@@ -42,6 +42,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (StaleSecondFactor, 403),
     (InvalidEntry, 400),
     (EndedEntry, 409),
+    (ImpossibleMerge, 409),
     (MergeStands, 409),
     (UnknownEntry, 404),
     (UnknownStudy, 404),

@@ -14,6 +14,7 @@ from deploy.api import (
     description,
     destinations,
     emergencies,
+    merge_requests,
     merges,
     recalls,
     receipts,
@@ -56,6 +57,7 @@ DESCRIBED = {
         "DeliveryState": "repository.delivery.operating.listing.STATES",
         "MergeKind": "registry.merge_listing.KINDS",
         "MergeState": "registry.merge_listing.STATES",
+        "MergeRequestState": "deploy.api.merge_requests.STATES",
     },
 }
 
@@ -107,6 +109,9 @@ urlpatterns = [
     path("studies/<str:study_instance_uid>/receipts", receipts.Receipts.as_view()),
     path("merges", merges.Merges.as_view()),
     path("merges/search", merges.MergesFound.as_view()),
+    path("merges/requests", merge_requests.Requests.as_view()),
+    path("merges/requests/<int:key>/make", merge_requests.RequestMade.as_view()),
+    path("merges/requests/<int:key>/refuse", merge_requests.RequestRefused.as_view()),
     path("merges/<int:key>", merges.MergeOne.as_view()),
     path("merges/<int:key>/undo", merges.MergeUndo.as_view()),
     path("studies/<str:study_instance_uid>/why", why.Why.as_view()),

@@ -8,6 +8,7 @@ from registry.affinity_domain.shapes import Affinity, CodeList
 from registry.swedish_numbers import RESERVE_CHECKS
 
 MERGE_POLICIES = ("empty", "XDSUnknownPatientId")
+MERGES = ("auto", "queue")
 CHECKS = ("national", "none", *RESERVE_CHECKS)
 FAMILIES = ("", "CT", "MR", "XR", "US", "NM", "PT", "MG", "FL", "OT")
 REGIONS = (
@@ -52,6 +53,8 @@ def _patient_domains(domain: Affinity) -> Iterator[str]:
         if item.oid in seen:
             yield f"{place}.oid: {item.oid} is there twice; keep one of them"
         seen.add(item.oid)
+        if item.merges not in MERGES:
+            yield f"{place}.merges: {item.merges!r} is not known; choose one of {', '.join(MERGES)}"
         if item.check not in CHECKS:
             try:
                 re.compile(item.check)

@@ -14,7 +14,8 @@ class PatientDomain:
     """Who issues a kind of patient number; `check` is `national`, `none`, a word of
     `registry.swedish_numbers.RESERVE_CHECKS`, or a pattern of it all.
 
-    `is_xds` says that CX texts of documents may be in it; the first such domain of a patient is used.
+    `is_xds` says that CX texts of documents may be in it; the first such domain of a patient is used. `merges` says
+    whether a feed's merge of a number of it is carried out at once (`auto`) or waits for a person (`queue`).
     """
 
     oid: str
@@ -22,6 +23,7 @@ class PatientDomain:
     fhir_system: str = ""
     check: str = "none"
     is_xds: bool = False
+    merges: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

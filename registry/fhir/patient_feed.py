@@ -20,8 +20,9 @@ from registry.fhir.structure import Resource
 from registry.fhir.values import Token, read_token
 from registry.identity import Demographics, PatientNumber, feed_patient, find_patient
 from registry.merge_moves import patient_columns
-from registry.merges import ImpossibleMerge, merge
-from registry.models import Patient, PatientIdentifier, PatientMerge
+from registry.merge_requests import ask_to_merge
+from registry.merges import ImpossibleMerge
+from registry.models import MergeRequest, Patient, PatientIdentifier, PatientMerge
 
 _SEXES = {"male": "M", "female": "F", "other": "O"}
 
@@ -129,6 +130,7 @@ def _take(asked: Asked, number: PatientNumber, sent: Resource) -> tuple[Patient,
 
 
 def _merge(asked: Asked, number: PatientNumber, sent: Resource, links: list[Resource]) -> Patient:
+    """Merge, or ask for it: then the answer is the patient as it still is, active and without a link."""
     if sent.get("active") is not False or len(links) != 1:
         _refuse(
             "a patient that is replaced has active false and one link of type replaced-by", "Patient.link"
@@ -137,10 +139,10 @@ def _merge(asked: Asked, number: PatientNumber, sent: Resource, links: list[Reso
     if survivor == number:
         _refuse("a patient cannot be replaced by itself", "Patient.link.other")
     try:
-        merge(survivor, number, source=asked.actor.subject)
+        made = ask_to_merge(survivor, number, source=asked.actor.subject, actor=asked.actor)
     except ImpossibleMerge as error:
         raise UnheldContent(str(error), "Patient.link") from error
-    patient = find_patient(survivor)
+    patient = find_patient(number if isinstance(made, MergeRequest) else survivor)
     if patient is None:
         _refuse("nobody has the number of the survivor", "Patient.link.other")
     return patient

@@ -20,7 +20,9 @@ from registry.hl7v2.refusal import (
 from registry.hl7v2.values import read_numbered
 from registry.hl7v2.visits import cancel_visit, take_visit
 from registry.identity import PatientNumber, find_patient
-from registry.merges import ImpossibleMerge, MergeStands, link, merge, unlink
+from registry.merge_moves import LINK
+from registry.merge_requests import ask_to_merge, withdraw_link
+from registry.merges import ImpossibleMerge, MergeStands, unlink
 from registry.models import Encounter, PatientMerge
 from registry.moved_visits import move_visit
 from registry.relations import relate_from_encounter
@@ -97,7 +99,13 @@ def take_merge(incoming: Incoming) -> Prepared:
             feed(replace(sent, others=tuple(each for each in sent.others if each != prior)))
             survivor = _choose_same_issuer(sent.numbers, prior)
             try:
-                merge(survivor, prior, source=incoming.sender.name, message_id=incoming.control_id)
+                ask_to_merge(
+                    survivor,
+                    prior,
+                    source=incoming.sender.name,
+                    message_id=incoming.control_id,
+                    actor=incoming.sender.actor,
+                )
             except ImpossibleMerge as error:
                 raise RefusedMessage(UNKNOWN_KEY, str(error), mrg.at(1, 1, 1)) from error
         return ""
@@ -111,7 +119,7 @@ def take_link(incoming: Incoming) -> Prepared:
 
     def work() -> str:
         try:
-            link(first, second, source=incoming.sender.name)
+            ask_to_merge(first, second, source=incoming.sender.name, kind=LINK, actor=incoming.sender.actor)
         except ImpossibleMerge as error:
             raise RefusedMessage(UNKNOWN_KEY, str(error), Location("PID", 2, 3)) from error
         return ""
@@ -124,6 +132,9 @@ def take_unlink(incoming: Incoming) -> Prepared:
     first, second = _read_two(incoming)
 
     def work() -> str:
+        reason = f"message {incoming.control_id}"
+        if withdraw_link(first, second, by=incoming.sender.actor, reason=reason):
+            return ""
         patients = [find_patient(first), find_patient(second)]
         rows = PatientMerge.objects.filter(kind="link", undone_at__isnull=True)
         rows = rows.filter(survivor__in=[patient for patient in patients if patient])
@@ -131,7 +142,7 @@ def take_unlink(incoming: Incoming) -> Prepared:
         if found is None:
             raise RefusedMessage(UNKNOWN_KEY, "the two numbers are not linked", Location("PID", 2, 3))
         try:
-            unlink(found.pk, by=incoming.sender.actor, reason=f"message {incoming.control_id}"[:400])
+            unlink(found.pk, by=incoming.sender.actor, reason=reason)
         except MergeStands as error:
             raise RefusedMessage(UNKNOWN_KEY, str(error), Location("PID", 2, 3)) from error
         return ""

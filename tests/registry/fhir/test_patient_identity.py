@@ -7,10 +7,15 @@ import pytest
 from fhir.resources.R4B.parameters import Parameters
 from fhir.resources.R4B.patient import Patient as ForeignPatient
 
+from access.actor import Actor, Scope
 from access.models import AuditEvent
 from registry.identity import PERSONNUMMER_OID, PatientNumber, find_patient
-from registry.models import PatientFlag, PatientMerge, Study
+from registry.merge_requests import make_request
+from registry.models import MergeRequest, PatientFlag, PatientMerge, Study
 from tests.registry.fhir.test_imaging_study import NUMBER, SYSTEM, ids_of, make_known
+from tests.registry.queue_of_merges import queue
+
+__all__ = ["queue"]
 
 LOCAL = "1.2.752.97.9.9"
 LOCAL_SYSTEM = f"urn:oid:{LOCAL}"
@@ -77,6 +82,26 @@ def test_a_replaced_patient_is_merged(feed, ask, token_of):
     merged = PatientMerge.objects.get().subsumed_id
     shown = ask(f"Patient/{merged}", token=token_of(None, "read")).json()
     assert (shown["active"], shown["link"][0]["type"]) == (False, "replaced-by")
+
+
+def test_a_replaced_patient_is_answered_as_it_still_is(feed, queue, ask, token_of):
+    queue(LOCAL)
+    feed("1")
+    feed("2")
+    link = {"other": {"identifier": {"system": LOCAL_SYSTEM, "value": "2"}}, "type": "replaced-by"}
+    answer = feed("1", make_sent("1", active=False, link=[link]))
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert (shown["active"], "link" in shown) == (True, False)
+    assert shown["id"] == str(find_patient(PatientNumber("1", LOCAL)).pk)
+    make_request(MergeRequest.objects.get().pk, by=Actor("system", "test", Scope(), frozenset()), reason="so")
+    assert find_patient(PatientNumber("1", LOCAL)) == find_patient(PatientNumber("2", LOCAL))
+    read = ask(f"Patient/{shown['id']}", token=token_of(None, "read")).json()
+    assert read["link"][0]["type"] == "replaced-by"
+    assert (
+        ask(f"Patient?identifier={quote(LOCAL_SYSTEM + '|1')}", token=token_of(None, "read")).json()["total"]
+        == 1
+    )
 
 
 def test_numbers_of_one_patient_lead_to_each_other(feed, ask, token_of):
