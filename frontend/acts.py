@@ -23,11 +23,15 @@ def posted(request: HttpRequest) -> QueryDict | None:
 
 
 def attempt(form: forms.Form, act: Callable[[], Any]) -> bool:
-    """Do it; what is not taken becomes an error of the form."""
+    """Do it; what is not taken becomes an error of the form, beside the field that it names at its beginning."""
     try:
         act()
     except (InvalidEntry, EndedEntry) as error:
-        form.add_error(None, say_error(error))
+        name, _colon, why = str(error).partition(": ")
+        if why and name in form.fields:
+            form.add_error(name, _("This was not taken: %(why)s.") % {"why": why})
+        else:
+            form.add_error(None, say_error(error))
         return False
     return True
 

@@ -16,6 +16,7 @@ from frontend.acts import attempt, posted, tell
 from frontend.destinations import DestinationState, describe_destination, name_kind_of
 from frontend.forms.destination import GROUPS, DestinationForm
 from frontend.forms.hours import list_lines
+from frontend.forms.receiving import list_syntaxes
 from frontend.keeping import make_base, require_keeper
 from frontend.opening import DOOR
 from frontend.page import portal_page
@@ -53,13 +54,17 @@ def add_destination(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     if not is_fresh(request):
         return ask_for_second_factor(request)
     departments = departments_kept_by(keeper)
-    form = DestinationForm(None, posted(request))
-    if request.method == "POST" and form.is_valid():
-        department = _read_department(request, keeper)
-        if attempt(form, lambda: create_destination(keeper, department, form.make_draft(), door=DOOR)):
-            tell(request, _("The destination is created. Test it before somebody relies on it."))
-            return redirect("destinations")
-    context = make_base(keeper, "destinations") | _describe_form(form) | {"departments": departments}
+    department = _read_department(request, keeper) if request.method == "POST" else None
+    form = DestinationForm(None, posted(request), department)
+
+    def create(owner: Department) -> Destination:
+        return create_destination(keeper, owner, form.make_draft(), door=DOOR)
+
+    if department is not None and form.is_valid() and attempt(form, lambda: create(department)):
+        tell(request, _("The destination is created. Test it before somebody relies on it."))
+        return redirect("destinations")
+    context = make_base(keeper, "destinations") | _describe_form(form)
+    context |= {"departments": departments, "department": department}
     return render(request, "frontend/distribution/destination_form.html", context)
 
 
@@ -112,4 +117,4 @@ def _describe_form(form: DestinationForm) -> dict[str, Any]:
         (titles.get(name, ""), [form[field] for field in fields if field in form.fields])
         for name, fields in GROUPS
     ]
-    return {"form": form, "groups": groups, "hours": list_lines(form)}
+    return {"form": form, "groups": groups, "hours": list_lines(form), "syntaxes": list_syntaxes(form)}

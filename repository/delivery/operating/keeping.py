@@ -25,6 +25,8 @@ from repository.delivery.receivers.kinds import check_address, kind_of
 
 VERIFICATIONS = ("none", "qido-count", "storage-commitment")
 MOST_PARALLEL = 64
+CODE_LENGTHS = (16, 16, 64)
+"""Most characters of a code, its scheme and its meaning (PS3.5 6.2, SH and LO): one that is cut is another code."""
 SECRETS = {"token": "token_sealed", "client_certificate": "client_certificate_sealed"}
 
 
@@ -215,4 +217,8 @@ def _check_codes(codes: dict[str, list[str]]) -> None:
         if not texts or len(value) != 3 or not value[0]:
             raise InvalidEntry(
                 f"procedure_codes: {code[:40]!r} needs [code, scheme, meaning] of the receiver"
+            )
+        if any(len(text) > most for text, most in zip(value, CODE_LENGTHS, strict=True)):
+            raise InvalidEntry(
+                f"procedure_codes: of {code[:40]!r} the code or scheme has more than 16 characters, or the meaning 64"
             )
