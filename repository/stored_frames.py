@@ -25,16 +25,10 @@ from repository.retrieve import (
     StoredInstance,
     describe,
     open_pack,
-    stream_file,
     syntax_to_send,
 )
-from repository.rewritten import (
-    BIG_ENDIAN,
-    DEFLATED,
-    find_rewritten_frames,
-    open_rewritten,
-    read_rewritten_frame,
-)
+from repository.rewritten import BIG_ENDIAN, DEFLATED
+from repository.rewritten_frames import open_rewritten_frames
 
 MAX_FRAMES_A_REQUEST = 10_000
 MAX_DESCRIPTIONS = 4096
@@ -136,7 +130,7 @@ def read_frames(item: StoredInstance, frame_numbers: Sequence[int], target: str)
         yield from _read_rewritten_frames(item, frame_numbers, target)
         return
     table = frame_table_of(item)
-    _check_numbers(frame_numbers, table)
+    _check_numbers(frame_numbers, table.number_of_frames)
     description = None if target == item.transfer_syntax_uid else _require_description(item)
     with open_pack(item) as pack:
         for frame_number in frame_numbers:
@@ -197,22 +191,22 @@ def _needs_rewriting(item: StoredInstance) -> bool:
 def _read_rewritten_frames(
     item: StoredInstance, frame_numbers: Sequence[int], target: str
 ) -> Iterator[bytes]:
-    with open_rewritten(stream_file(item, EXPLICIT_LITTLE_ENDIAN)) as (view, header):
-        table = find_rewritten_frames(view, header)
-        if table is None:
+    with open_rewritten_frames(item) as frames:
+        count = frames.count()
+        if not count:
             raise FrameOutOfRange(_say_why_no_frames(item))
-        _check_numbers(frame_numbers, table)
+        _check_numbers(frame_numbers, count)
         description = None
         if target not in NATIVE_SYNTAXES:
             description = replace(_require_description(item), transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN)
         for frame_number in frame_numbers:
-            raw = read_rewritten_frame(view, table, frame_number)
-            yield raw if description is None else convert_frame(raw, description, target)
+            read = partial(frames.read, frame_number)
+            yield read() if description is None else _convert(read, item, frame_number, description, target)
 
 
-def _check_numbers(frame_numbers: Sequence[int], table: FrameTable) -> None:
-    if max(frame_numbers) > table.number_of_frames:
-        raise FrameOutOfRange(f"frame {max(frame_numbers)} of {table.number_of_frames}")
+def _check_numbers(frame_numbers: Sequence[int], number_of_frames: int) -> None:
+    if max(frame_numbers) > number_of_frames:
+        raise FrameOutOfRange(f"frame {max(frame_numbers)} of {number_of_frames}")
 
 
 def _say_why_no_frames(item: StoredInstance) -> str:

@@ -4,12 +4,14 @@ import io
 import json
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
+from repository import rewritten_frames
 from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,54 @@ def test_frames_of_a_deflated_instance_are_those_of_the_inflated_one(vendor, acc
     assert answer["Content-Type"] == f"{OCTETS}; transfer-syntax={dicom.EXPLICIT}"
     assert body_of(answer) == expected.tobytes()
     assert vendor.get(f"{path}/frames/2", accept).status_code == 404
+
+
+@pytest.fixture
+def inflations(monkeypatch) -> list[str]:
+    """Note every instance that is inflated for its frames."""
+    seen: list[str] = []
+    stream = rewritten_frames.stream_file
+
+    def note(item, *args):
+        seen.append(item.sop_instance_uid)
+        return stream(item, *args)
+
+    monkeypatch.setattr(rewritten_frames, "stream_file", note)
+    return seen
+
+
+def store_deflated(vendor, frames: int):
+    file = dicom.make_ct(rows=8, columns=8, number_of_frames=frames, transfer_syntax_uid=dicom.DEFLATED)
+    data_set = dcmread(io.BytesIO(file))
+    return store(vendor, data_set), data_set.pixel_array
+
+
+def test_a_deflated_instance_is_inflated_once_for_many_frames(vendor, settings, tmp_path, inflations):
+    settings.SPOOL_ROOT = tmp_path / "spool"
+    path, pixels = store_deflated(vendor, 6)
+    assert vendor.get(f"{path}/frames/7", OCTETS).status_code == 404
+    for number in (2, 3, 6, 2):
+        assert body_of(vendor.get(f"{path}/frames/{number}", OCTETS)) == pixels[number - 1].tobytes()
+    assert vendor.get(f"{path}/frames/7", OCTETS).status_code == 404
+    assert len(inflations) == 2  # for the number of frames, and for the second frame and those behind it
+    assert body_of(vendor.get(f"{path}/frames/1", OCTETS)) == pixels[0].tobytes()
+    assert len(inflations) == 3
+    compressed = [body_of(vendor.get(f"{path}/frames/4", "image/jls")) for _ in range(2)]
+    assert compressed[0] == compressed[1]
+    assert np.array_equal(imagecodecs.jpegls_decode(compressed[0]), pixels[3])
+    assert len(inflations) == 3
+
+
+def test_frames_of_a_deflated_instance_are_kept_within_the_bound(vendor, settings, tmp_path, inflations):
+    settings.SPOOL_ROOT, settings.RENDITION_CACHE_BYTES = tmp_path / "spool", 16 * 300
+    path, pixels = store_deflated(vendor, 6)
+    for number in (1, 2, 3):  # two frames of 128 bytes fit into a sixteenth
+        assert body_of(vendor.get(f"{path}/frames/{number}", OCTETS)) == pixels[number - 1].tobytes()
+    assert len(inflations) == 2
+    settings.RENDITION_CACHE_BYTES = 0
+    for number in (6, 5):
+        assert body_of(vendor.get(f"{path}/frames/{number}", OCTETS)) == pixels[number - 1].tobytes()
+    assert len(inflations) == 4
 
 
 def test_a_deflated_instance_has_a_picture_and_bulk_data(vendor):
@@ -119,4 +169,5 @@ def test_why_there_are_no_frames_is_said(vendor, changes, reason):
 def test_scratch_files_are_gone_after_an_answer(vendor, settings):
     path = store(vendor, read_packaged("image_dfl.dcm"))
     body_of(vendor.get(f"{path}/frames/1", OCTETS))
-    assert list(Path(settings.SPOOL_ROOT).iterdir()) == []
+    left = [path for path in Path(settings.SPOOL_ROOT).iterdir() if path.name != "renditions"]
+    assert left == []
