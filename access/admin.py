@@ -93,6 +93,7 @@ class CareProviderAdmin(PlaceAdmin):
     """Care providers."""
 
     list_display = ("name", "hsa_id", "valid_from", "valid_to")
+    autocomplete_fields = ("received_by",)
     fixed = ("hsa_id",)
 
 

@@ -8,13 +8,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from access import audit
 from access.actor import Actor
 from access.database import run_write
-from access.models import Department
+from access.models import CareProvider, Department
 from registry import changes
 from registry.models import Patient, SendRequest, Study
 from registry.noted import EndedEntry, InvalidEntry, require_right, require_text
@@ -36,6 +36,34 @@ class Sending:
     priority: str = "urgent"
     wants: tuple[str, ...] = WANTS
     follow_days: int = FOLLOW_DAYS
+
+
+def receiving_departments() -> QuerySet[Department]:
+    """Return the departments that get what is sent to their care provider as such."""
+    own = CareProvider.objects.filter(received_by=OuterRef("pk"), pk=OuterRef("unit__provider"))
+    rows = Department.objects.filter(Exists(own)).select_related("unit__provider")
+    return rows.order_by("unit__provider__name", "pk")
+
+
+def department_of(provider: CareProvider) -> Department:
+    """Return the department that gets what is sent to a care provider: the one that it names, or its only one.
+
+    Raises
+    ------
+    InvalidEntry
+        It has several and names none.
+    """
+    named = receiving_departments().filter(unit__provider=provider.pk).first()
+    if named is not None:
+        return named
+    departments = list(
+        Department.objects.filter(unit__provider=provider.pk).select_related("unit__provider")[:2]
+    )
+    if len(departments) != 1:
+        raise InvalidEntry(
+            "the care provider has not said which of its departments receives; name a department"
+        )
+    return departments[0]
 
 
 def send_study(actor: Actor, study: Study, sending: Sending, *, door: str = "") -> SendRequest:

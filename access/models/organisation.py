@@ -1,5 +1,6 @@
 """Care provider > care unit > department, what binds units and providers together, and the roles people have there."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from guardian.models import GroupObjectPermissionBase
 
@@ -29,6 +30,14 @@ class CareProvider(models.Model):
 
     hsa_id = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=200)
+    received_by = models.ForeignKey(
+        "access.Department",
+        models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        help_text="Its department that gets what is sent to the provider as such",
+    )
     valid_from = models.DateTimeField(null=True, blank=True)
     valid_to = models.DateTimeField(null=True, blank=True)
 
@@ -37,6 +46,11 @@ class CareProvider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a department of another provider."""
+        if self.received_by is not None and self.received_by.unit.provider_id != self.pk:
+            raise ValidationError({"received_by": "the department is another provider's"})
 
 
 class CareUnit(models.Model):

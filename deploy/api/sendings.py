@@ -9,15 +9,17 @@ from rest_framework.response import Response
 from access.actor import Actor
 from deploy.api.base import DOOR, ApiView, answer, answer_list, find, read_body
 from deploy.api.description import list_of
-from deploy.api.forms import Form, PatientField, department_field
+from deploy.api.forms import Form, PatientField, department_field, provider_field
 from deploy.api.patients import find_by_reference
 from deploy.api.shares import PUSH, find_kept_study
 from registry.models import SendRequest
+from registry.noted import InvalidEntry
 from registry.send_now import (
     FOLLOW_DAYS,
     PRIORITIES,
     WANTS,
     Sending,
+    department_of,
     send_patient,
     send_study,
     withdraw_sending,
@@ -26,9 +28,12 @@ from repository.delivery.operating.sent import read_progress
 
 
 class NewSending(Form):
-    """What sends: to which department, why, how urgently, and for how many days what still arrives follows."""
+    """What sends: to which department or provider, why, how urgently, and how long what still arrives follows."""
 
-    department = department_field()
+    department = department_field(required=False)
+    provider = provider_field(
+        required=False, help_text="In place of the department: the provider's own choice of one receives"
+    )
     reason = serializers.CharField(max_length=400)
     priority = serializers.ChoiceField(PRIORITIES, default="urgent")
     wants = serializers.ListField(child=serializers.ChoiceField(WANTS), default=list(WANTS))
@@ -142,8 +147,13 @@ def sendings_of(actor: Actor) -> QuerySet[SendRequest]:
 
 def _read(request: Request) -> Sending:
     values = read_body(NewSending, request)
+    department, provider = values.get("department"), values.get("provider")
+    if provider is not None and department is None:
+        department = department_of(provider)
+    elif department is None or provider is not None:
+        raise InvalidEntry("name a department or a provider, one of the two")
     return Sending(
-        values["department"],
+        department,
         values["reason"],
         values["priority"],
         tuple(values["wants"]),

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
 from access.models import Department
 from registry.models import Study
-from registry.send_now import FOLLOW_DAYS, WANTS, Sending
+from registry.send_now import FOLLOW_DAYS, WANTS, Sending, receiving_departments
 
 PRIORITIES = (
     ("urgent", gettext_lazy("Urgent: before everything else")),
@@ -18,7 +19,9 @@ PRIORITIES = (
 class SendForm(forms.Form):
     """A sending of one study, or of all that the unit keeps of a patient."""
 
-    department = forms.ModelChoiceField(Department.objects.none(), label=gettext_lazy("To which department?"))
+    department = forms.ModelChoiceField(
+        Department.objects.none(), label=gettext_lazy("To which care provider or department?")
+    )
     reason = forms.CharField(
         label=gettext_lazy("Why is it sent?"),
         help_text=gettext_lazy("The receiver reads this. For example: transfer tonight, second opinion."),
@@ -38,7 +41,7 @@ class SendForm(forms.Form):
         field = self.fields["department"]
         rows = Department.objects.exclude(pk__in=list(custodians)).select_related("unit__provider")
         field.queryset = rows.order_by("unit__name", "name")  # type: ignore[attr-defined]
-        field.choices = _group(field.queryset)  # type: ignore[attr-defined]
+        field.choices = _group(field.queryset, receiving_departments())  # type: ignore[attr-defined]
 
     def make_sending(self) -> Sending:
         """Return what a valid form asks for."""
@@ -52,9 +55,12 @@ def custodians_of(studies: Iterable[Study]) -> set[int]:
     return {study.custodian_id for study in studies if study.custodian_id is not None}
 
 
-def _group(departments: Iterable[Department]) -> list[tuple[str, object]]:
-    """Return the choices, by hospital."""
+def _group(departments: QuerySet[Department], receiving: Iterable[Department]) -> list[tuple[object, object]]:
+    """Return the choices: providers that say which of their departments receives, then departments by hospital."""
     groups: dict[str, list[tuple[int, str]]] = {}
     for row in departments:
         groups.setdefault(row.unit.name, []).append((row.pk, row.name))
-    return [("", gettext_lazy("Choose")), *((name, rows) for name, rows in groups.items())]
+    known = {row.pk for row in departments}
+    providers = [(row.pk, row.unit.provider.name) for row in receiving if row.pk in known]
+    first = [(gettext_lazy("Care providers"), providers)] if providers else []
+    return [("", gettext_lazy("Choose")), *first, *groups.items()]

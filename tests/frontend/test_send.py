@@ -82,3 +82,16 @@ def test_who_may_not_push_is_offered_nothing(world, portal):
     assert "/send/" not in portal.get(f"/studies/{uid}/").content.decode()
     assert portal.get(f"/studies/{uid}/send/").status_code == 403
     assert portal.get("/sendings/").status_code == 403
+
+
+def test_a_provider_that_says_who_receives_is_offered_as_such(world, portal, ward):
+    path = f"/studies/{world.study.study_instance_uid}/send/"
+    assert '<optgroup label="Care providers">' not in portal.get(path).content.decode()
+    provider = ward.unit.provider
+    provider.received_by = ward
+    provider.save()
+    page = portal.get(path).content.decode()
+    offered = page.split('<optgroup label="Care providers">')[1].split("</optgroup>")[0]
+    assert re.findall(r'<option value="(\d+)">([^<]*)<', offered) == [(str(ward.pk), provider.name)]
+    send(portal, path, ward)
+    assert SendRequest.objects.get().department == ward

@@ -1,8 +1,10 @@
 """Send now over the management API: sent by who keeps it, followed until it is opened, unknown to others."""
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from registry.models import Destination, PatientIdentifier, SendRequest, Study
+from registry.send_now import department_of, receiving_departments
 from registry.worklist import note_opened, put_on_worklist
 from repository.delivery.planning.plan import plan_deliveries
 from tests.deploy.test_merges_api import Keeper
@@ -104,3 +106,33 @@ def test_what_cannot_be_sent_is_said_to_be_so(sender, hospital, ward, wrong):
 
 def _make_destination(department):
     return Destination.objects.create(department=department, name="PACS", url="https://example.org/studies")
+
+
+def test_a_provider_as_such_receives_at_the_department_that_it_names(sender, hospital, ward):
+    study = make_study(hospital)
+    provider = ward.unit.provider
+    path, reason = f"studies/{study.study_instance_uid}/send", {"reason": "transfer tonight"}
+    status, row = sender.post(path, provider=provider.hsa_id, **reason)
+    assert (status, row["department"]) == (201, ward.hsa_id)  # it has no other
+    other = make_department(provider)
+    status, problem = sender.post(path, provider=provider.hsa_id, **reason)
+    assert status == 400
+    assert "name a department" in str(problem)
+    provider.received_by = other
+    provider.save()
+    status, row = sender.post(path, provider=provider.hsa_id, **reason)
+    assert (status, row["department"]) == (201, other.hsa_id)
+    for both_or_none in ({}, {"provider": provider.hsa_id, "department": ward.hsa_id}):
+        assert sender.post(path, **reason, **both_or_none)[0] == 400
+    assert sender.post(path, provider="SE-NOBODY", **reason)[0] == 400
+    assert SendRequest.objects.count() == 2
+
+
+def test_a_department_of_another_provider_receives_nothing_for_it(hospital, ward):
+    provider = ward.unit.provider
+    provider.received_by = hospital
+    with pytest.raises(ValidationError):
+        provider.full_clean()
+    provider.save()
+    assert department_of(provider) == ward
+    assert list(receiving_departments()) == []
