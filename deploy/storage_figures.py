@@ -1,14 +1,12 @@
 """Figures of what lies on disk, for `doctor`: how much, how scattered, how sound."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from django.conf import settings
 from django.db.models import Count, Min, Sum
 
+from deploy.storage_place import ObjectsPlace, look_at_objects
 from registry.models import Instance, RemovedInstance, Segment, Study
 from repository.journal.duty import find_advance
 from repository.models import Damage, JournalHead, Pack
@@ -45,7 +43,7 @@ class StorageFigures:
     journal_files: int
     journal_at: datetime | None
     advance: str | None
-    is_encrypted: bool
+    place: ObjectsPlace
 
 
 def read_figures() -> StorageFigures:
@@ -53,6 +51,7 @@ def read_figures() -> StorageFigures:
     live = Pack.objects.filter(state=Pack.LIVE)
     condemned = Pack.objects.filter(state=Pack.CONDEMNED)
     head = JournalHead.objects.first()
+    place = look_at_objects()
     return StorageFigures(
         studies=Study.objects.filter(number_of_study_related_instances__gt=0).count(),
         instances=Instance.objects.count(),
@@ -61,20 +60,21 @@ def read_figures() -> StorageFigures:
         live_bytes=live.aggregate(total=Sum("size_bytes"))["total"] or 0,
         condemned_packs=condemned.count(),
         condemned_bytes=condemned.aggregate(total=Sum("size_bytes"))["total"] or 0,
-        lost_packs=len(lost_packs()),
+        lost_packs=len(lost_packs()) if place.can_be_read else 0,
         never_scrubbed=live.filter(last_scrubbed_at=None).count(),
         oldest_scrub_at=live.aggregate(oldest=Min("last_scrubbed_at"))["oldest"],
         damages=Damage.objects.filter(mended_at=None).count(),
         scattered=_find_scattered(),
         journal_files=head.sequence if head else 0,
         journal_at=head.written_at if head else None,
-        advance=find_advance(),
-        is_encrypted=lies_on_encrypted_volume(Path(settings.OBJECTS_ROOT)),
+        advance=find_advance() if place.can_be_read else None,
+        place=place,
     )
 
 
 def describe(figures: StorageFigures) -> Iterator[str]:
     """Yield the figures as lines."""
+    yield f"objects: {figures.place.where}"
     yield f"studies {figures.studies}, instances {figures.instances}, removed and recoverable {figures.removed}"
     yield (
         f"packs {figures.live_packs}, {_mebibytes(figures.live_bytes)};"
@@ -89,11 +89,7 @@ def describe(figures: StorageFigures) -> Iterator[str]:
         yield "most scattered series (segments): " + ", ".join(
             f"{one.series_instance_uid} ({one.segments})" for one in figures.scattered
         )
-    yield (
-        "encryption at rest: the volume of the objects is encrypted"
-        if figures.is_encrypted
-        else "encryption at rest: the volume of the objects is not known to be encrypted; it is the volume's duty"
-    )
+    yield _describe_encryption(figures.place)
 
 
 def describe_damages() -> Iterator[str]:
@@ -108,12 +104,11 @@ def describe_damages() -> Iterator[str]:
         yield f"and {len(rows) - NAMED_DAMAGES} more: manage.py scrub names them all"
 
 
-def lies_on_encrypted_volume(path: Path) -> bool:
-    """Tell whether Linux knows the path's volume as an encrypted one (dm-crypt); False when it cannot be known."""
-    existing = next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
-    device = existing.stat().st_dev
-    uuid = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/dm/uuid")
-    return uuid.exists() and uuid.read_text().startswith("CRYPT-")
+def _describe_encryption(place: ObjectsPlace) -> str:
+    holder = "bucket" if place.is_bucket else "volume"
+    if place.encryption:
+        return f"encryption at rest: the {holder} of the objects is encrypted ({place.encryption})"
+    return f"encryption at rest: the {holder} of the objects is not known to be encrypted; it is the {holder}'s duty"
 
 
 def _find_scattered() -> tuple[Scattered, ...]:

@@ -103,6 +103,10 @@ class BucketObjectStore:
         """Tell when the object was written, to the second; raises `UnknownObject`."""
         return _moment(self._head(key)["LastModified"])
 
+    def encryption(self, key: str) -> str:
+        """Tell how the service says it encrypted an object; empty where it says nothing. Raises `UnknownObject`."""
+        return str(self._head(key).get("ServerSideEncryption", ""))
+
     def delete(self, key: str) -> None:
         """Remove an object, and what is in the spool of it; a missing one is no error."""
         self._spool.delete(key)

@@ -7,16 +7,19 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from deploy.storage_figures import describe_damages, lies_on_encrypted_volume, read_figures
+from deploy.storage_figures import describe_damages, read_figures
+from deploy.storage_place import lies_on_encrypted_volume
 from registry.models import Instance, Study
 from repository.compaction.compact import compact_study
 from repository.damage import note_damage
 from repository.journal.duty import write_journal
 from repository.models import Damage, JournalHead, Pack
+from repository.objects.bucket import put
 from repository.scrub import scrub
 from tests.registry.factories import make_department
 from tests.repository.conftest import make_vendor
 from tests.support import dicom
+from tests.support.buckets import ACCESS_KEY, SECRET_KEY, run_s3
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("guarded_log")]
 
@@ -100,6 +103,42 @@ def test_a_journal_that_is_ahead_or_broken_needs_somebody(tmp_path):
     text, status = doctor()
     assert status == 1
     assert "rebuild_index" in text
+
+
+def test_a_folder_without_the_newest_pack_needs_somebody(tmp_path, settings):
+    newest = Pack.objects.latest("written_at")
+    text, status = doctor()
+    assert f"objects: folder {tmp_path / 'objects'}" in text
+    assert "newest pack" not in text
+    Pack.objects.filter(pk=newest.pk).update(size_bytes=newest.size_bytes + 1)
+    assert f"{newest.key} has {newest.size_bytes} bytes instead of" in doctor()[0]
+    settings.OBJECTS_ROOT = tmp_path / "elsewhere"
+    text, status = doctor()
+    assert status == 1
+    assert f"! the newest pack {newest.key} is not there" in text
+
+
+def test_a_bucket_is_looked_at_in_place_of_the_folder(tmp_path, settings):
+    """What is not in the bucket is said, also where the folder has it; and a bucket that does not answer is."""
+    newest = Pack.objects.latest("written_at")
+    content = (settings.OBJECTS_ROOT / newest.key).read_bytes()
+    settings.SPOOL_ROOT = tmp_path / "spool"
+    settings.OBJECTS_BUCKET, settings.S3_KEY = "s3://archive/region", f"{ACCESS_KEY}:{SECRET_KEY}"
+    with run_s3(tmp_path / "s3") as service:
+        settings.S3_ENDPOINT = service.url
+        bucket = service.open("archive", "region/")
+        text, status = doctor()
+        assert (status, "objects: bucket s3://archive/region" in text) == (1, True)
+        assert f"! the newest pack {newest.key} is not there" in text
+        put(bucket, newest.key, [content])
+        put(bucket, "lost/x.pack", [b"lost"])
+        text, _status = doctor()
+        assert "newest pack" not in text
+        assert "1 packs in objects/lost" in text
+        assert "the bucket of the objects is not known to be encrypted" in text
+    text, status = doctor(journal=True)
+    assert status == 1
+    assert "! the objects cannot be read: " in text
 
 
 def test_a_volume_that_linux_does_not_know_as_encrypted_is_not_called_so():

@@ -1,8 +1,10 @@
 """The contract of an object store, held by a folder and by a bucket of SeaweedFS; a new one joins in `store`."""
 
 import os
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from uuid import uuid4
 
@@ -227,3 +229,31 @@ def test_a_service_that_is_away_says_nothing_about_the_object(tmp_path: Path) ->
         with pytest.raises(OSError, match=r"packs/ab/one\.pack") as caught:
             ask("packs/ab/one.pack")
         assert type(caught.value) is OSError
+
+
+class Encrypting(BaseHTTPRequestHandler):
+    """A service that says of every object how it encrypted it (Amazon S3 HeadObject)."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "3")
+        self.send_header("Last-Modified", "Tue, 24 Nov 2026 10:00:00 GMT")
+        self.send_header("x-amz-server-side-encryption", "aws:kms")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_how_an_object_is_encrypted_is_what_the_service_says(service: S3Server, tmp_path: Path) -> None:
+    plain = BucketObjectStore(service.open("objects", "plain/"), tmp_path)
+    put(plain, "packs/ab/one.pack", b"one")
+    assert plain.encryption("packs/ab/one.pack") == ""
+    with pytest.raises(UnknownObject):
+        plain.encryption("packs/ab/two.pack")
+    with HTTPServer(("127.0.0.1", 0), Encrypting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = Address("http", "127.0.0.1", "127.0.0.1", server.server_address[1], "")
+        store = BucketObjectStore(open_bucket(BucketPlace(address, "objects"), "a", "b"), tmp_path)
+        assert store.encryption("packs/ab/one.pack") == "aws:kms"
+        server.shutdown()

@@ -43,7 +43,7 @@ class Command(BaseCommand):
         for line in describe(figures):
             self.stdout.write(line)
         troubles = _find_troubles(figures, disk.free)
-        if options["journal"]:
+        if options["journal"] and figures.place.can_be_read:
             troubles.extend(verify_journal())
         for trouble in troubles:
             self.stdout.write(f"! {trouble}")
@@ -60,6 +60,7 @@ def _find_troubles(figures: StorageFigures, free_bytes: int) -> list[str]:
     unpublished = Publication.objects.exclude(error="").count()
     initial = User.objects.filter(password_is_initial=True, is_active=True).count()
     checks = (
+        (figures.place.trouble, figures.place.trouble),
         (
             figures.advance,
             f"{figures.advance} tells of what this database never knew: run manage.py rebuild_index",
