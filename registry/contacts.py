@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from registry.models import Patient, PatientAddress, PatientFlag, PatientTelecom
 from registry.names import fold_text
 
-PARTS = ("line", "city", "state", "postal_code", "country")
+PARTS = ("line", "city", "district", "state", "postal_code", "country")
 PROTECTED = "protected"
 MOST_KEPT = 20
 """Of addresses, and of telephone numbers and the like, of one person."""
@@ -22,6 +22,7 @@ class Address:
 
     line: str = ""
     city: str = ""
+    district: str = ""
     state: str = ""
     postal_code: str = ""
     country: str = ""
@@ -126,6 +127,7 @@ def _make_address(patient: Patient, told: Address) -> PatientAddress:
         use=told.use[:8],
         line=told.line[:200],
         city=told.city[:80],
+        district=told.district[:80],
         state=told.state[:80],
         postal_code=told.postal_code[:16],
         country=told.country[:40],

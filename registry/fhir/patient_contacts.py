@@ -83,6 +83,7 @@ def _read_address(one: Resource) -> Address:
     return Address(
         line="\n".join(lines) or ("" if one.get("city") else _text(one, "text")),
         city=_text(one, "city"),
+        district=_text(one, "district"),
         state=_text(one, "state"),
         postal_code=_text(one, "postalCode").replace(" ", ""),
         country=_text(one, "country"),
@@ -95,6 +96,7 @@ def _make_address(row: PatientAddress) -> Resource:
         "use": row.use,
         "line": [line for line in row.line.split("\n") if line],
         "city": row.city,
+        "district": row.district,
         "state": row.state,
         "postalCode": row.postal_code,
         "country": row.country,

@@ -28,10 +28,13 @@ def read_contacts(pid: Segment) -> Contacts:
 
 
 def _read_address(value: Value) -> Address:
-    """Read an XAD; the street is the first subcomponent of an SAD, which may hold all of it."""
+    """Read an XAD; the street is the first subcomponent of an SAD, which may hold all of it. The county or
+    parish code is in Sweden that of county, municipality and parish, two digits each.
+    """
     return Address(
         line="\n".join(text for text in (value.text(1), value.text(2)) if text),
         city=value.text(3),
+        district=value.text(9),
         state=value.text(4),
         postal_code=value.text(5).replace(" ", ""),
         country=value.text(6),

@@ -14,6 +14,9 @@ class PatientAddress(models.Model):
     patient = models.ForeignKey(Patient, models.CASCADE, related_name="addresses")
     use = models.CharField(max_length=8, blank=True, help_text="Code of FHIR's AddressUse")
     line = models.CharField(max_length=200, blank=True, help_text="Lines, one below the other")
+    district = models.CharField(
+        max_length=80, blank=True, help_text="County or municipality within, by name or code"
+    )
     city = models.CharField(max_length=80, blank=True)
     state = models.CharField(max_length=80, blank=True)
     postal_code = models.CharField(max_length=16, blank=True)

@@ -11,8 +11,26 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from access.models import Department
-from registry.models import CareRelation, Encounter, Harmonised, Order, Series
-from registry.wishes.facts import CANCELLED, EMERGENCY_CLASS, URGENT_WORDS, is_active, is_open
+from registry.contacts import PROTECTED, search_line
+from registry.models import (
+    CareRelation,
+    Encounter,
+    Harmonised,
+    Order,
+    PatientAddress,
+    PatientFlag,
+    Series,
+)
+from registry.wishes.facts import (
+    AREA_PARTS,
+    AT_HOME,
+    CANCELLED,
+    EMERGENCY_CLASS,
+    URGENT_WORDS,
+    is_active,
+    is_code,
+    is_open,
+)
 from registry.wishes.filter import Filter, Flag, Group, Node, Not, Owner, ValueTest
 
 EVERYTHING = Q(pk__isnull=False)
@@ -76,7 +94,10 @@ def _compile_test(kind: str, values: tuple[str, ...]) -> Q:
             stored = Q(stored_by__in=values) | Q(stored_by_ae_title__in=values)
             return Q(Exists(_series().filter(stored)))
         case "residence":
-            return _any_of(_lives_in(value) for value in values)
+            return _any_of(_lives_in(value) for value in values) & ~_is_protected()
+        case "residence_area":
+            at_home = PatientAddress.objects.filter(patient=OuterRef("person"), use__in=AT_HOME)
+            return Q(Exists(at_home.filter(_any_of(_in_area(value) for value in values)))) & ~_is_protected()
         case "study_state":
             return Q(state__in=values)
     raise AssertionError(f"{kind} has no condition")
@@ -121,6 +142,22 @@ def _lives_in(digits: str) -> Q:
     """Return the condition that a postal code begins so, whether or not it is written with its blank."""
     spellings = {digits, f"{digits[:3]} {digits[3:]}".strip()}
     return _any_of(Q(person__postal_code__startswith=spelling) for spelling in sorted(spellings))
+
+
+def _in_area(area: str) -> Q:
+    """Return the condition that an address lies in a town, district or county of that name, or one of that code."""
+    if is_code(area):
+        return Q(search_text__contains=f"\n{search_line('district', area)}")
+    lines = [f"\n{search_line(part, area)}" for part in AREA_PARTS]
+    return _any_of(Q(search_text__contains=f"{line}\n") | Q(search_text__endswith=line) for line in lines)
+
+
+def _is_protected() -> Q:
+    """Return the condition that a patient's identity is protected: where the person lives is told to nobody."""
+    flags = PatientFlag.objects.filter(
+        patient=OuterRef("person"), kind__startswith=PROTECTED, ended_at__isnull=True
+    )
+    return Q(Exists(flags))
 
 
 def _any_of(conditions: Iterable[Q]) -> Q:

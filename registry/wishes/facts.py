@@ -1,6 +1,6 @@
 """What a filter may ask of a study, read in a few queries."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,13 +8,18 @@ from django.db.models import Q
 from django.utils import timezone
 
 from access.models import Department
+from registry.contacts import find_protected
 from registry.harmonise.read import read_values
-from registry.models import CareRelation, Encounter, Order, Series, Study
+from registry.models import CareRelation, Encounter, Order, PatientAddress, Series, Study
+from registry.wishes.filter import TESTS
 
 URGENT_WORDS = ("urgent", "URGENT", "stat", "STAT", "asap", "ASAP")
 """Urgencies of an order that make it an emergency, as HL7 v2 and FHIR bring them."""
 EMERGENCY_CLASS = "E"
 CANCELLED = "cancelled"
+AT_HOME = ("", "home")
+"""Uses of an address that is where a person lives."""
+AREA_PARTS = ("city", "district", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class StudyFacts:
         Where it was made: of the custodian and of the orders.
     systems
         Clients and AE titles that brought its series.
+    postal_code, areas
+        Where the patient lives, areas as `registry.contacts` writes them for search; nothing of a protected identity.
     related_units, related_departments
         Which have an active care relation to the patient, or an encounter that is going on, by key.
     """
@@ -43,15 +50,25 @@ class StudyFacts:
     urgencies: frozenset[str] = frozenset()
     patient_classes: frozenset[str] = frozenset()
     postal_code: str = ""
+    areas: frozenset[str] = frozenset()
     related_units: frozenset[int] = frozenset()
     related_departments: frozenset[int] = frozenset()
     state: str = "in_progress"
     has_final_report: bool = False
 
 
-def read_facts(study: Study, now: datetime | None = None) -> StudyFacts:
-    """Read the facts of a study."""
+def read_facts(
+    study: Study, now: datetime | None = None, asked: Container[str] = frozenset(TESTS)
+) -> StudyFacts:
+    """Read the facts of a study.
+
+    Parameters
+    ----------
+    asked
+        Tests that filters may make of them: what none asks for and only a query can tell stays empty.
+    """
     now = now or timezone.now()
+    postal_code, areas = _residence_of(study, asked)
     values = read_values([study.pk]).get(study.pk)
     orders = list(
         Order.objects.filter(studies=study.pk)
@@ -72,12 +89,13 @@ def read_facts(study: Study, now: datetime | None = None) -> StudyFacts:
         modalities=frozenset(study.modalities_in_study),
         procedure_code=values.procedure_code if values else "",
         source=source,
-        systems=_systems_of(study),
+        systems=_systems_of(study) if "source_system" in asked else frozenset(),
         ordering=frozenset().union(*(places_of(order.ordering_department) for order in orders)),
         performing=performing,
         urgencies=frozenset(order.urgency for order in orders),
         patient_classes=frozenset(order.encounter.patient_class for order in orders if order.encounter),
-        postal_code=study.person.postal_code.replace(" ", ""),
+        postal_code=postal_code,
+        areas=areas,
         related_units=frozenset(active_relations(study.person_id, now)) | {unit for _, unit in encounters},
         related_departments=frozenset(department for department, _ in encounters),
         state=study.state,
@@ -91,11 +109,28 @@ def _systems_of(study: Study) -> frozenset[str]:
     return frozenset(name for pair in pairs for name in pair if name)
 
 
+def _residence_of(study: Study, asked: Container[str]) -> tuple[str, frozenset[str]]:
+    """Return postal code and areas where the patient lives; empty for a protected identity."""
+    postal_code = study.person.postal_code.replace(" ", "") if "residence" in asked else ""
+    texts: list[str] = []
+    if "residence_area" in asked:
+        rows = PatientAddress.objects.filter(patient=study.person_id, use__in=AT_HOME)
+        texts = list(rows.values_list("search_text", flat=True))
+    if (not postal_code and not texts) or find_protected([study.person_id]):
+        return "", frozenset()
+    return postal_code, frozenset(line for text in texts for line in text.split("\n") if line)
+
+
 def places_of(department: Department | None) -> frozenset[str]:
     """Return the HSA ids by which a department may be named: its own, its unit's, its provider's."""
     if department is None:
         return frozenset()
     return frozenset({department.hsa_id, department.unit.hsa_id, department.unit.provider.hsa_id})
+
+
+def is_code(area: str) -> bool:
+    """Tell whether an area is named by its code: county, municipality and parish, two digits each."""
+    return area.isascii() and area.isdigit()
 
 
 def active_relations(patient_id: int, now: datetime) -> Iterable[int]:

@@ -38,6 +38,7 @@ TEXTS = (
     "source",
     "source_system",
     "residence",
+    "residence_area",
 )
 FLAGS = ("emergency", "report_final")
 TESTS = (*VOCABULARIES, *TEXTS, *FLAGS)

@@ -44,7 +44,7 @@ def find_subscriptions(study: Study, index: SubscriptionIndex | None = None) -> 
     index = index or read_index()
     for pk, message in index.unreadable:
         log.error("subscription %s wants nothing, its filter cannot be read: %s", pk, message)
-    return [rule.subscription for rule in index.find(read_facts(study))]
+    return [rule.subscription for rule in index.find(read_facts(study, asked=index.asked))]
 
 
 def join_wishes(subscriptions: Iterable[Subscription]) -> tuple[Wish, ...]:

@@ -8,7 +8,17 @@ from django.db.models import F, QuerySet
 
 from registry.models import Subscription
 from registry.wishes.facts import StudyFacts
-from registry.wishes.filter import Filter, Group, Node, Owner, UnknownFilter, ValueTest, read_filter, walk
+from registry.wishes.filter import (
+    Filter,
+    Flag,
+    Group,
+    Node,
+    Owner,
+    UnknownFilter,
+    ValueTest,
+    read_filter,
+    walk,
+)
 from registry.wishes.matching import matches
 from registry.wishes.states import effective_state
 
@@ -44,6 +54,8 @@ class SubscriptionIndex:
     unreadable: tuple[tuple[int, str], ...] = ()
     has_hasty: bool = False
     """Whether one of them wants a study with every store."""
+    asked: frozenset[str] = frozenset()
+    """Tests that a filter of one of them makes."""
     units_by_relation: frozenset[int] = frozenset()
     """Units, by key, of which a subscription asks for a care relation."""
 
@@ -84,6 +96,7 @@ def make_index(subscriptions: QuerySet[Subscription]) -> SubscriptionIndex:
     unkeyed: list[Rule] = []
     unreadable: list[tuple[int, str]] = []
     has_hasty = False
+    asked: set[str] = set()
     by_relation: set[int] = set()
     # The related rows are not read: of a thousand subscriptions a study needs those of ten.
     places = subscriptions.annotate(
@@ -91,31 +104,30 @@ def make_index(subscriptions: QuerySet[Subscription]) -> SubscriptionIndex:
     )
     for row in places:
         try:
-            wanted, keys = _read(json.dumps(row.filter))
+            wanted, keys, tests = _read(json.dumps(row.filter))
         except UnknownFilter as error:
             unreadable.append((row.pk, str(error)))
             continue
         has_hasty = has_hasty or effective_state(row) == "in_progress"
         rule = Rule(row, wanted, Owner(row.department_id, row.of_unit), row.at_department)
-        if asks_for_relation(wanted.node):
+        asked |= tests
+        if "care_relation" in tests:
             by_relation.add(row.of_unit)
         if keys is None:
             unkeyed.append(rule)
         for key in keys or ():
             by_key.setdefault(key, []).append(rule)
-    return SubscriptionIndex(by_key, unkeyed, tuple(unreadable), has_hasty, frozenset(by_relation))
-
-
-def asks_for_relation(node: Node | None) -> bool:
-    """Tell whether a filter asks who takes part in the patient's care."""
-    return any(isinstance(each, ValueTest) and each.kind == "care_relation" for each in walk(node))
+    return SubscriptionIndex(
+        by_key, unkeyed, tuple(unreadable), has_hasty, frozenset(asked), frozenset(by_relation)
+    )
 
 
 @lru_cache(maxsize=8192)
-def _read(text: str) -> tuple[Filter, frozenset[Key] | None]:
-    """Read a filter once however often all subscriptions are read."""
+def _read(text: str) -> tuple[Filter, frozenset[Key] | None, frozenset[str]]:
+    """Read a filter, its keys and its tests once however often all subscriptions are read."""
     wanted = read_filter(json.loads(text))
-    return wanted, needed_keys(wanted.node)
+    tests = frozenset(each.kind for each in walk(wanted.node) if isinstance(each, ValueTest | Flag))
+    return wanted, needed_keys(wanted.node), tests
 
 
 def needed_keys(node: Node | None) -> frozenset[Key] | None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from registry.wishes.facts import EMERGENCY_CLASS, URGENT_WORDS, StudyFacts
+from registry.contacts import search_line
+from registry.wishes.facts import AREA_PARTS, EMERGENCY_CLASS, URGENT_WORDS, StudyFacts, is_code
 from registry.wishes.filter import Filter, Flag, Group, Node, Not, Owner, ValueTest
 
 
@@ -28,6 +29,8 @@ def holds(node: Node, facts: StudyFacts, owner: Owner) -> bool:
             return has_relation(values, facts, owner)
         case ValueTest("residence", values):
             return any(facts.postal_code.startswith(value) for value in values)
+        case ValueTest("residence_area", values):
+            return any(lives_in(value, facts) for value in values)
         case ValueTest(kind, values):
             return not _VALUES[kind](facts).isdisjoint(values)
 
@@ -36,6 +39,13 @@ def has_relation(places: tuple[str, ...], facts: StudyFacts, owner: Owner) -> bo
     """Tell whether the owner's unit or department takes part in the patient's care now."""
     of_unit = "unit" in places and owner.unit_id in facts.related_units
     return of_unit or ("department" in places and owner.department_id in facts.related_departments)
+
+
+def lives_in(area: str, facts: StudyFacts) -> bool:
+    """Tell whether the patient lives in a town, district or county of that name, or one whose code begins so."""
+    if is_code(area):
+        return any(line.startswith(search_line("district", area)) for line in facts.areas)
+    return any(search_line(part, area) in facts.areas for part in AREA_PARTS)
 
 
 def is_emergency(facts: StudyFacts) -> bool:

@@ -49,6 +49,7 @@ PHRASES = {
     "source_system": gettext_noop("sent by the system %s"),
     "patient_class": gettext_noop("of visits of class %s"),
     "residence": gettext_noop("of patients with postal code %s"),
+    "residence_area": gettext_noop("of patients who live in %s"),
     "care_relation": gettext_noop("of patients %s"),
     "study_state": gettext_noop("that are %s"),
 }

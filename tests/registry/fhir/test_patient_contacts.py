@@ -7,6 +7,7 @@ from django.utils import timezone
 from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.patient import Patient as ForeignPatient
 
+from registry.fhir.patient_contacts import read_contacts
 from registry.identity import PatientNumber, find_patient
 from registry.merges import merge
 from registry.models import PatientAddress, PatientFlag, PatientTelecom
@@ -176,3 +177,14 @@ def _texts(value):
     if isinstance(value, list):
         return [text for one in value for text in _texts(one)]
     return [value]
+
+
+def test_county_and_municipality_go_in_and_out_by_both_ways(ask, token_of, db):
+    make_source()
+    take(make_message("ADT^A04", pid("Kyrkogatan 1^^Lund^Skåne län^22222^SWE^H^^128101")))
+    patient = find_patient(PatientNumber(PNR, PNR_OID, is_national=True))
+    shown = ask(f"Patient/{patient.pk}", token=token_of(None, "read"))
+    [address] = ForeignPatient.model_validate_json(shown.content).address
+    assert (address.city, address.district, address.state) == ("Lund", "128101", "Skåne län")
+    [told] = read_contacts({"address": [{"city": "Lund", "district": "Lunds kommun"}]}).addresses
+    assert (told.city, told.district) == ("Lund", "Lunds kommun")

@@ -8,7 +8,8 @@ from django.utils import timezone
 from hypothesis import strategies as st
 
 from access.models import CareProvider, CareUnit, Department
-from registry.models import Encounter, Harmonised, Order, Patient, Study
+from registry.contacts import Address, Contacts, keep_contacts
+from registry.models import Encounter, Harmonised, Order, Patient, PatientFlag, Study
 from tests.registry.factories import make_department, make_relation, make_series
 
 FAMILIES = ("CT", "MR", "XR")
@@ -20,6 +21,13 @@ STATES = ("in_progress", "complete", "verified")
 SYSTEMS = (("", ""), ("ct-1", ""), ("pacs", "CT_AE"), ("pacs", "MR_AE"))
 """Client and AE title of the system that stored a series; nothing of one that was stored long ago."""
 POSTAL_CODES = ("", "58225", "582 25", "11122")
+ADDRESSES = (
+    (),
+    (Address(city="Linköping", district="058001", state="Östergötlands län"),),
+    (Address(city="LUND", state="Skåne  län", use="home"), Address(city="Linköping", use="old")),
+    (Address(line="Lund", district="Lunds kommun", use="home"), Address(city="Åre", use="temp")),
+    (Address(city="Norra Lund"), Address(district="128101", use="home")),
+)
 _numbers = count(1)
 
 
@@ -35,6 +43,8 @@ class Drawn:
     procedure: str
     orders: tuple["DrawnOrder", ...]
     postal_code: str
+    addresses: tuple[Address, ...]
+    is_protected: bool
     related: int | None
     relation_days: int
     admitted: int | None
@@ -73,6 +83,8 @@ STUDIES = st.builds(
     procedure=st.sampled_from(("", *PROCEDURES)),
     orders=st.lists(ORDERS, max_size=2).map(tuple),
     postal_code=st.sampled_from(POSTAL_CODES),
+    addresses=st.sampled_from(ADDRESSES),
+    is_protected=st.sampled_from((False, False, True)),
     related=PLACE,
     relation_days=st.sampled_from((-1, 1)),
     admitted=PLACE,
@@ -95,6 +107,9 @@ def make_drawn(drawn: Drawn, departments: list[Department]) -> Study:
     """Make the rows of a drawn study."""
     now, number = timezone.now(), next(_numbers)
     patient = Patient.objects.create(postal_code=drawn.postal_code)
+    keep_contacts(patient, Contacts(addresses=drawn.addresses))
+    if drawn.is_protected:
+        PatientFlag.objects.create(patient=patient, kind="protected_2", registered_at=now, registered_by="t")
     study = Study.objects.create(
         study_instance_uid=f"2.25.77{number}",
         person=patient,

@@ -9,7 +9,7 @@ from registry.wishes.priorities import PRIORITIES, rank_priority
 from tests.registry.factories import make_department, make_study
 
 pytestmark = pytest.mark.django_db
-QUERIES = 10
+QUERIES = 9
 """Subscriptions, destinations, and what filters ask of a study that is not harmonised yet."""
 
 

@@ -15,6 +15,7 @@ from registry.wishes.filter import Owner, read_filter
 from registry.wishes.index import SubscriptionIndex, is_wanted, make_index
 from registry.wishes.matching import matches
 from tests.registry.wishes.studies import (
+    ADDRESSES,
     CLASSES,
     FAMILIES,
     MODALITIES,
@@ -38,6 +39,7 @@ PROBES: tuple[dict[str, Any], ...] = (
     *({"patient_class": [value]} for value in CLASSES),
     *({"source_system": [value]} for value in ("ct-1", "pacs", "CT_AE")),
     *({"residence": [value]} for value in ("58", "58225", "1")),
+    *({"residence_area": [value]} for value in ("lund", "Linköping", "Skåne län", "58", "0580", "12", "Åre")),
     *({"care_relation": [value]} for value in ("unit", "department")),
     *({"study_state": [value]} for value in STATES),
     {"emergency": True},
@@ -63,6 +65,7 @@ LEAVES = st.one_of(
     of("source_system", ("ct-1", "pacs", "CT_AE", "MR_AE")),
     of("patient_class", CLASSES),
     of("residence", ("58", "58225", "5822", "1")),
+    of("residence_area", ("Lund", "lunds kommun", "SKÅNE LÄN", "05", "1281", "nowhere")),
     of("care_relation", ("unit", "department")),
     of("study_state", STATES),
     st.booleans().map(lambda wanted: {"emergency": wanted}),
@@ -186,6 +189,40 @@ def test_the_index_asks_only_those_that_may_match(departments, make) -> None:
     assert candidates == [subscriptions[0].pk, subscriptions[3].pk]
 
 
+@pytest.mark.parametrize(
+    ("area", "found"),
+    [
+        (["lund"], [2]),  # neither a street, nor a former home, nor a place to stay, nor a part of a name
+        (["Åre"], []),
+        (["Skåne län", "östergötlands län"], [1, 2]),
+        (["05"], [1]),
+        (["1281"], [4]),
+        (["Lunds kommun"], [3]),
+    ],
+)
+def test_an_area_is_where_the_patient_lives(departments, make, area, found) -> None:
+    index = index_of(subscribe(departments[0], {"residence_area": area}))
+    studies = [make(addresses=addresses) for addresses in ADDRESSES]
+    assert [n for n, each in enumerate(studies) if index.find(read_facts(each))] == found
+
+
+def test_where_a_protected_person_lives_is_asked_by_no_filter(departments, make) -> None:
+    study = make(addresses=ADDRESSES[1], postal_code="58225", is_protected=True)
+    for wanted in ({"residence_area": ["Linköping"]}, {"residence": ["58"]}):
+        index = index_of(subscribe(departments[0], wanted))
+        assert index.find(read_facts(study)) == []
+        assert not Study.objects.filter(compile_filter(read_filter(wanted), Owner(0, 0))).exists()
+
+
+def test_what_no_filter_asks_for_is_not_read(departments, make) -> None:
+    study = make(addresses=ADDRESSES[1], postal_code="58225", system=("pacs", "CT_AE"))
+    lean = read_facts(study, asked=index_of(subscribe(departments[0], {"modality": ["CT"]})).asked)
+    assert (lean.systems, lean.areas, lean.postal_code) == (frozenset(), frozenset(), "")
+    whole = read_facts(study)
+    assert whole.systems == {"pacs", "CT_AE"}
+    assert len(whole.areas) == 3
+
+
 @pytest.fixture
 def make(departments):
     """Make a study that is nothing in particular but what is named."""
@@ -200,6 +237,8 @@ def make(departments):
             "procedure": "P1",
             "orders": (),
             "postal_code": "",
+            "addresses": (),
+            "is_protected": False,
             "related": None,
             "relation_days": 1,
             "admitted": None,

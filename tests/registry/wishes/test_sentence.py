@@ -76,6 +76,11 @@ STROKE = {
             "Studies sent by the system CT_AE or ct-2, not from our own department, when complete: images to Stroke PACS.",
         ),
         (
+            "sv", {"residence_area": ["Lund", "12"]}, {"wants": ["images"]},
+            ("Undersökningar av patienter som bor i Lund eller 12, inte från den egna avdelningen, när de är fullständiga: "
+            "bilder till Stroke PACS."),
+        ),
+        (
             "sv", {"source_system": ["CT_AE"]}, {"wants": ["images"]},
             ("Undersökningar skickade av systemet CT_AE, inte från den egna avdelningen, när de är fullständiga: bilder till "
             "Stroke PACS."),
