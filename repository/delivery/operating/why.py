@@ -23,6 +23,7 @@ from registry.wishes.filter import (
     read_filter,
 )
 from registry.wishes.matching import holds
+from registry.wishes.sentence import write_filter
 from registry.wishes.states import effective_state
 from repository.delivery.decide import find_obstacle
 from repository.delivery.operating.reasons import explain, say_reason
@@ -38,7 +39,9 @@ NAMES = {
     "performing_unit": gettext_noop("where it was made"),
     "patient_class": gettext_noop("patient class"),
     "source": gettext_noop("who keeps it"),
+    "source_system": gettext_noop("which system sent it"),
     "residence": gettext_noop("where the patient lives"),
+    "residence_area": gettext_noop("where the patient lives"),
     "care_relation": gettext_noop("part in the patient's care"),
     "study_state": gettext_noop("state of the study"),
     "emergency": gettext_noop("emergency"),
@@ -88,10 +91,21 @@ def _say_who_asked(delivery: Delivery) -> str:
             "time": at,
             "reason": request.reason,
         }
-    names = [str(row) for row in Subscription.objects.filter(pk__in=delivery.subscription_ids).order_by("pk")]
+    rows = Subscription.objects.filter(pk__in=delivery.subscription_ids).order_by("pk")
+    names = [_name_subscription(row) for row in rows]
     if not names:
         return ""
     return gettext("Asked for by: %(subscriptions)s.") % {"subscriptions": ", ".join(names)}
+
+
+def _name_subscription(row: Subscription) -> str:
+    """Name a subscription as who keeps it does; else by which studies it asks for."""
+    if row.name:
+        return row.name
+    try:
+        return gettext("the subscription “%(which)s”") % {"which": write_filter(read_filter(row.filter))}
+    except UnknownFilter:
+        return gettext("a subscription that cannot be read")
 
 
 def _explain_absence(study: Study, destination: Destination) -> str:
@@ -131,12 +145,15 @@ def _explain_subscription(row: Subscription, facts: StudyFacts) -> str:
     try:
         wanted = read_filter(row.filter)
     except UnknownFilter as error:
-        return gettext("%(subscription)s cannot be read: %(error)s") % {"subscription": row, "error": error}
+        return gettext("%(subscription)s cannot be read: %(error)s") % {
+            "subscription": row.name or gettext("a subscription"),
+            "error": error,
+        }
     owner = Owner(row.department_id, row.department.unit_id)
     why = _explain_filter(wanted, facts, owner)
     if not why and not contents_wanted([row.wants]):
         why = gettext("asks for no images")
-    return f"{row}: {why}" if why else ""
+    return f"{_name_subscription(row)}: {why}" if why else ""
 
 
 def _explain_filter(wanted: Filter, facts: StudyFacts, owner: Owner) -> str:

@@ -40,6 +40,7 @@ class Stage:
             "patient": f"/patients/{self.study.person_id}/",
             "study": study,
             "stepper": f"{study}series/{pictures}/",
+            "why": f"{study}why/?department={self.region.ystad.pk}",
             "missing": "/no-such-page/",
         }
 

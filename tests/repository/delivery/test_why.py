@@ -36,6 +36,20 @@ def test_a_study_that_was_sent_says_who_asked_for_it(region, make_quiet):
     assert explain_why(study, region.destination).startswith("Everything has arrived")
 
 
+def test_a_subscription_without_a_name_is_called_by_what_it_asks_for(region, make_quiet):
+    ask(region, filter={"modality_family": ["CT"]})
+    study = make_quiet()
+    plan_deliveries()
+    asked = "Asked for by: the subscription “CT, not from our own department”."
+    assert asked in explain_why(study, region.destination)
+    with translation.override("sv"):
+        why = explain_why(study, region.destination)
+    assert "prenumerationen ”CT, inte från den egna avdelningen”" in why
+    ask(region, filter={"modality_family": ["MR"]})
+    other = make_study(region.hospital)
+    assert "the subscription “MR, not from our own department”: " in explain_why(other, region.destination)
+
+
 def test_a_study_that_a_person_sent_says_so(region):
     study = make_study(region.hospital, modalities=("US",))
     send_study(make_doctor(region.hospital), study, Sending(region.ward, "transfer tonight"))
