@@ -117,7 +117,13 @@ def run_film_codec(pictures: npt.NDArray[np.uint8], quality: int) -> tuple[bytes
         "film": {"shape": pictures.shape, "quality": quality},
         "cpu_s": CPU_S + pictures.nbytes // _FILM_BYTES_A_CPU_S,
     }
-    answer, payload = _run(head, pictures.reshape(-1).data, 2 * pictures.nbytes + (1 << 20))
+    # One film at a time: its groups take as long as a hundred frames, and whoever waits for a frame needs a place too.
+    if not _FILM_PLACE.acquire(timeout=WAIT_S):
+        raise CodecsBusy("other films are being made; try again")
+    try:
+        answer, payload = _run(head, pictures.reshape(-1).data, 2 * pictures.nbytes + (1 << 20))
+    finally:
+        _FILM_PLACE.release()
     ends = list(accumulate(answer["sizes"], initial=0))
     if len(ends) != len(pictures) + 1 or ends[-1] != len(payload):
         raise LostCodec("the codec answered with other frames than it was given")
@@ -220,12 +226,14 @@ def _say_how_it_ended(status: int, error: Exception) -> str:
 
 def _forget_codecs() -> None:
     """Forget what belongs to the parent: two processes that speak over one socket would get each other's frames."""
-    global _PLACES
+    global _PLACES, _FILM_PLACE
     _IDLE.clear()
     _PLACES = threading.BoundedSemaphore(MAX_PROCESSES)
+    _FILM_PLACE = threading.BoundedSemaphore(1)
 
 
 _IDLE: list[_Codec] = []
 _PLACES = threading.BoundedSemaphore(MAX_PROCESSES)
+_FILM_PLACE = threading.BoundedSemaphore(1)
 atexit.register(stop_codecs)
 os.register_at_fork(after_in_child=_forget_codecs)

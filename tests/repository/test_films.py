@@ -6,6 +6,7 @@ What a film looks like is for a browser to say: `tests/conformance/test_films.py
 import io
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from repository import films, guarded_codecs, rendition_cache
+from repository.decode import RLE_LOSSLESS, decode_frame
+from repository.encode import encode_frame
 from repository.films import FilmTooLarge, UnencodableFilm, stream_film
 from repository.frame_times import find_frame_delay_s, find_frame_delays_s
-from repository.guarded_codecs import stop_codecs
+from repository.guarded_codecs import CodecsBusy, stop_codecs
+from repository.pixels import PixelDescription
 from tests.support import dicom
 
 GREY = [np.full((8, 6), 40 * number, np.uint8) for number in range(4)]
@@ -84,11 +88,10 @@ def test_frames_of_another_size_are_fitted_to_the_first():
 
 @pytest.fixture
 def lost_codec(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run an encoder that never ends, with little time."""
+    """Run an encoder that never ends, with little CPU time."""
     stop_codecs()
     monkeypatch.setattr(guarded_codecs, "PROGRAM", "tests.support.hostile_codec")
     monkeypatch.setattr(guarded_codecs, "CPU_S", 0)
-    monkeypatch.setattr(guarded_codecs, "WAIT_S", 2)
     yield
     stop_codecs()
 
@@ -97,6 +100,19 @@ def lost_codec(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_encoder_that_does_not_end_is_stopped():
     with pytest.raises(UnencodableFilm, match="more CPU time"):
         next(stream_film(GREY, durations_s=[0.1] * 4, quality=90))
+
+
+def test_one_film_is_encoded_at_a_time_and_frames_are_decoded_beside_it(monkeypatch):
+    monkeypatch.setattr(guarded_codecs, "WAIT_S", 0.1)
+    with guarded_codecs._FILM_PLACE:
+        with pytest.raises(CodecsBusy, match="films"):
+            next(stream_film(GREY, durations_s=[0.1] * 4, quality=90))
+        samples = np.arange(48, dtype=np.uint8).reshape(8, 6)
+        description = PixelDescription(8, 6, 1, 8, 8, 7, 0, "MONOCHROME2", 0, 1, "1.2.840.10008.1.2.1")
+        encoded = encode_frame(samples, description, "MONOCHROME2", RLE_LOSSLESS)
+        compressed = replace(description, transfer_syntax_uid=RLE_LOSSLESS)
+        assert np.array_equal(decode_frame(encoded, compressed), samples)
+    assert next(stream_film(GREY, durations_s=[0.1] * 4, quality=90))
 
 
 @pytest.fixture
