@@ -47,8 +47,7 @@ class Prepared:
 
         Select plain columns only: nothing converts JSON, truth values or times on the way out.
         """
-        parameters = [_adapt(values[p.name]) if isinstance(p, Slot) else p for p in self.parameters]
-        return fetch(self.sql, parameters)
+        return fetch(self.sql, _fill(self.parameters, values))
 
 
 def prepare(rows: QuerySet[Any, Any]) -> Prepared:
@@ -106,6 +105,12 @@ def _compiler(rows: QuerySet[Any, Any]) -> SQLCompiler:
 
 def _adapt(value: Any) -> Any:
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+def _fill(parameters: tuple[Any, ...], values: dict[str, Any]) -> list[Any]:
+    """Put the values in their places; each is converted once, however many places it has."""
+    adapted = {name: _adapt(value) for name, value in values.items()}
+    return [adapted[p.name] if isinstance(p, Slot) else p for p in parameters]
 
 
 ITSELF = Slot("itself")

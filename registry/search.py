@@ -200,10 +200,13 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
         _list_way("unit", matches, count, replace(terms, listed_unit=unit))
         for unit in dict.fromkeys(terms.own_units)
     ]
-    others = [_list_way(way, matches, count, terms) for way in _open_ways(terms)]
+    own = _merge(lists, count)
+    # What others keep comes into a page that is full already only if it is as new as the last of it.
+    since = own[-1][0] if len(own) == count else ""
+    others = [_list_way(way, matches, count, terms, since) for way in _open_ways(terms)]
     if is_service_asked():
         others = [_keep_permitted(actor, places) for places in others]
-    return _merge([*lists, *others], count)
+    return _merge([own, *others], count)
 
 
 def _keep_permitted(actor: Actor, places: list[Place], *, by_name: bool = False) -> list[Place]:
@@ -226,14 +229,20 @@ def _list_all(matches: list[Match], count: int) -> list[Place]:
     return _fetch(query, lifted.values)
 
 
-def _list_way(name: str, matches: list[Match], count: int, terms: Terms) -> list[Place]:
-    """List along one way; its SQL is built once for all searches and actors that differ in their values only."""
+def _list_way(name: str, matches: list[Match], count: int, terms: Terms, since: str = "") -> list[Place]:
+    """List along one way; its SQL is built once for all searches and actors that differ in their values only.
+
+    `since` is the date of the oldest that matters, `YYYYMMDD`; empty for all.
+    """
     way = WAYS[name]
     # Of modalities `Home` knows too, in a row for each.
     is_home = way.is_home or any(match.attribute.matching == "modalities" for match in matches)
     list_rows = _list_homes if is_home else _list_studies
     by_name = _names_somebody(matches)
-    condition = _combine("study", matches, home="homes__" if is_home else "")
+    home = "homes__" if is_home else ""
+    condition = _combine("study", matches, home=home)
+    if since:
+        condition &= Q(**{f"{home}study_date__gte": since})
     lifted = lift(condition)
     if lifted is None:
         return list(list_rows(condition & way.drive(terms) & written(name, terms, by_name=by_name))[:count])

@@ -291,6 +291,32 @@ def test_pages_joined_are_the_whole_list(level: Level, dates: list[str], size: i
             assert [page.more for page in pages] == [offset + size < expected for offset in offsets]
 
 
+@pytest.mark.parametrize("keys", [[], [("ModalitiesInStudy", "CT")], [("StudyDate", "20250101-")]])
+@settings(max_examples=25, deadline=None)
+@given(
+    own=st.lists(st.sampled_from(["", "20250101", "20250102", "20250103"]), max_size=6),
+    others=st.lists(st.sampled_from(["", "20250101", "20250102", "20250103"]), max_size=6),
+    size=st.integers(1, 3),
+)
+def test_what_others_keep_comes_where_it_belongs_in_a_page_that_the_own_unit_fills(
+    keys: list[tuple[str, str]], own: list[str], others: list[str], size: int
+) -> None:
+    with rolled_back(), pytest.MonkeyPatch.context() as short:
+        here, there = make_department(), make_department()
+        for date in own:
+            make_study(here, study_date=date)
+        for date in others:
+            make_share(make_study(there, study_date=date), here)
+        actor = make_actor(here)
+        matches = [make_match("study", keyword, value, Rules()) for keyword, value in keys]
+        whole = search("study", matches, ALL, actor).rows
+        is_dated = any(keyword == "StudyDate" for keyword, _ in keys)
+        assert len(whole) == sum(bool(date) or not is_dated for date in own + others)
+        short.setattr("registry.search.LOOK_AHEAD", 1)
+        pages = [search("study", matches, Paging(size, n), actor).rows for n in range(0, 13, size)]
+        assert tuple(row for page in pages for row in page) == whole
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     dates=st.lists(st.sampled_from(["", "20250101", "20250102"]), min_size=1, max_size=5),
@@ -380,6 +406,14 @@ def test_lists_are_driven_by_an_index_of_home(department: Department, keys: list
     plan = read_plan(_list_homes(condition)[:51])
     assert re.search(r"INDEX home_|Index (Only )?Scan using home_", plan), plan
     assert not re.search(rf"{WHOLE_TABLE.pattern}|TEMP B-TREE", plan), plan
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_pattern_is_bound_in_what_lists_are_filtered_by(department: Department, way: str) -> None:
+    """SQLite plans a statement with a bound pattern anew at each run: most of what a list would cost."""
+    assert "LIKE" not in str(
+        Study.objects.filter(WAYS[way].condition(terms_of(make_actor(department)))).query
+    )
 
 
 @pytest.mark.parametrize(("key", "value"), KEY_SHAPES)
