@@ -94,6 +94,8 @@ def write_told(delivery: Delivery) -> Message:
 
 def is_overtaken(delivery: Delivery) -> bool:
     """Tell whether something newer about the same has arrived there: what is sent late must not look like news."""
+    if delivery.kind == "correction":
+        return _is_merged_again(delivery)
     later = Delivery.objects.filter(
         destination=delivery.destination_id,
         kind=delivery.kind,
@@ -108,6 +110,16 @@ def is_overtaken(delivery: Delivery) -> bool:
         return False
     keys = [int(row.because["report_version"]) for row in later]
     return ReportVersion.objects.filter(pk__in=keys).exclude(status=ADDENDUM).exists()
+
+
+def _is_merged_again(delivery: Delivery) -> bool:
+    """Tell whether the two patients of an undone merge were merged anew: that they were parted is no news any more."""
+    merge = PatientMerge.objects.filter(pk=delivery.because["merge"]).exclude(undone_at=None).first()
+    if merge is None:
+        return False
+    pair = (merge.survivor_id, merge.subsumed_id)
+    later = PatientMerge.objects.filter(pk__gt=merge.pk, undone_at=None)
+    return later.filter(survivor__in=pair, subsumed__in=pair).exists()
 
 
 def _write_report(delivery: Delivery) -> Message:

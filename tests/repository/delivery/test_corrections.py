@@ -1,8 +1,10 @@
 """A merge after delivery: told to systems of HL7 v2, asked of people where systems hold images, undone as well."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 from hl7apy.validation import Validator
@@ -176,6 +178,23 @@ def test_a_merge_that_is_undone_before_it_was_told_is_told_to_nobody(region, his
     assert (told.state, told.reason_code) == ("withdrawn", "merge_undone")
     [recall] = open_recalls()
     assert states_of(recall) == {"PACS": "task"}
+
+
+def test_a_parting_that_is_late_does_not_undo_a_newer_merge(region, his, study):
+    deliver_to(region, "RIS", his.url, study)
+    first = merge(REAL, TEMPORARY, source="RIS")
+    send_and_note()
+    part(first)
+    plan_deliveries()
+    late = Delivery.objects.get(kind="correction", generation=2)
+    Delivery.objects.filter(pk=late.pk).update(not_before=timezone.now() + timedelta(hours=1))
+    merge(REAL, TEMPORARY, source="RIS")
+    send_and_note()
+    Delivery.objects.filter(pk=late.pk).update(not_before=timezone.now() - timedelta(hours=1))
+    send_and_note()
+    assert [str(message.segment("MSH")[9][0][1]) for message in his.messages] == ["A40", "A40"]
+    late.refresh_from_db()
+    assert (late.state, late.reason_code) == ("superseded", "overtaken")
 
 
 def test_a_system_of_images_is_told_by_the_one_that_its_destination_names(region, his, study):
