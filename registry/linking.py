@@ -26,6 +26,7 @@ from registry.models import (
     Study,
 )
 from registry.study_state import newest_of, note_orders, note_reports
+from registry.workflow_changes import keep_report, tell_order, tell_report
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ def await_studies(
     study_instance_uids: Iterable[str],
     accessions: Iterable[Accession],
     department: Department | None,
-) -> None:
-    """Keep what an order or a report names; call it in the transaction that writes it."""
+) -> bool:
+    """Keep what an order or a report names, in the transaction that writes it; tells whether any of it is new."""
     wanted = [{"study_instance_uid": uid} for uid in study_instance_uids if uid]
     wanted += [
         {"accession_number": each.number, "accession_issuer": each.issuer}
@@ -57,15 +58,20 @@ def await_studies(
         if each.number
     ]
     owner: dict[str, Any] = {"order" if isinstance(about, Order) else "report": about}
-    for names in wanted:
-        AwaitedStudy.objects.get_or_create(**owner, **names, defaults={"department": department})
+    made = [
+        AwaitedStudy.objects.get_or_create(**owner, **names, defaults={"department": department})[1]
+        for names in wanted
+    ]
+    return any(made)
 
 
 def link_order(order: Order) -> list[Study]:
     """Link an order to the studies that are there, and to the reports that name it; returns the new ones."""
     found = [study for study in _find_studies(order) if _add_order(order, study)]
     for report in _find_reports(order):
-        report.orders.add(order)
+        if not report.orders.filter(pk=order.pk).exists():
+            report.orders.add(order)
+            keep_report(report)
         link_report(report)
     return found
 
@@ -144,11 +150,11 @@ def _part(study: Study) -> None:
     )
     for order in orders:
         study.orders.remove(order)
-        changes.append("order_changed", study.study_instance_uid, {"order": order.pk})
+        tell_order(order, study.study_instance_uid)
     for report in reports:
         study.reports.remove(report)
         note_reports(study)
-        changes.append("report_version", study.study_instance_uid, {"report": report.pk})
+        tell_report(report, study.study_instance_uid)
 
 
 def _add_order(order: Order, study: Study) -> bool:
@@ -156,7 +162,7 @@ def _add_order(order: Order, study: Study) -> bool:
         return False
     order.studies.add(study)
     note_orders(study)
-    changes.append("order_changed", study.study_instance_uid, {"order": order.pk})
+    tell_order(order, study.study_instance_uid)
     return True
 
 
@@ -167,7 +173,7 @@ def _add_report(report: Report, study: Study) -> bool:
     note_reports(study)
     newest = newest_of(list(report.versions.all()))
     version = {"version": newest.pk, "is_newest": True} if newest else {}
-    changes.append("report_version", study.study_instance_uid, {"report": report.pk} | version)
+    tell_report(report, study.study_instance_uid, **version)
     return True
 
 

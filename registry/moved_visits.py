@@ -18,6 +18,7 @@ from registry.relations import (
     relate_from_order,
     relate_from_referral,
 )
+from registry.workflow_changes import keep_order, keep_report, tell_visit
 
 CANCELLED = "cancelled"
 
@@ -41,6 +42,11 @@ def move_visit(visit: Encounter, patient: Patient) -> None:
     belonging: list[Order | Report] = [*orders, *reports]
     for about in belonging:  # once all are where they belong: they are linked with each other too
         relink(about)
+    tell_visit(visit)
+    for order in orders:
+        keep_order(order)
+    for report in reports:
+        keep_report(report)
     _move_documents(orders, reports, patient)
     for patient_id in sorted((before, patient.pk)):
         raise_patient_epoch(patient_id)

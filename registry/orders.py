@@ -8,7 +8,6 @@ from typing import Any
 from django.utils import timezone
 
 from access.models import Department, User
-from registry import changes
 from registry.linking import Accession, await_studies, link_order
 from registry.models import Encounter, Order, Patient
 from registry.relations import (
@@ -18,6 +17,7 @@ from registry.relations import (
     relate_from_referral,
 )
 from registry.study_state import note_orders
+from registry.workflow_changes import keep_order, tell_order
 
 CANCELLED = "cancelled"
 CLOSED = frozenset({CANCELLED, "completed"})
@@ -93,7 +93,8 @@ def take_order(draft: OrderDraft) -> Order:
     _fill(order, draft) if is_older else _state(order, draft)
     order.status = order.status or "requested"
     if _columns(order) == before:
-        _link(order, draft)
+        if _link(order, draft):
+            keep_order(order)
         return order
     order.save()
     _tell(order)
@@ -184,15 +185,17 @@ def _tell(order: Order) -> None:
     studies = list(order.studies.all())
     for study in studies:
         note_orders(study)
-        changes.append("order_changed", study.study_instance_uid, {"order": order.pk})
+        tell_order(order, study.study_instance_uid)
     if not studies:
-        changes.append("order_changed", "", {"order": order.pk})
+        tell_order(order)
 
 
-def _link(order: Order, draft: OrderDraft) -> None:
+def _link(order: Order, draft: OrderDraft) -> bool:
+    """Link an order; tells whether it names what it did not before."""
     accession = Accession(order.accession_number, order.accession_issuer)
-    await_studies(order, draft.study_instance_uids, [accession], draft.performing_department)
+    is_new = await_studies(order, draft.study_instance_uids, [accession], draft.performing_department)
     link_order(order)
+    return is_new
 
 
 def _relate(order: Order, draft: OrderDraft) -> None:

@@ -9,16 +9,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F
 
 from access.models import Department, User
-from registry import changes
 from registry.linking import Accession, await_studies, link_report
 from registry.models import Order, Patient, Report, ReportVersion
 from registry.relations import note_participation
 from registry.report_readings import note_corrections
 from registry.study_state import newest_of, note_reports
+from registry.workflow_changes import keep_report, tell_report
 
 PRELIMINARY, FINAL, ADDENDUM, CORRECTED, CANCELLED = (
     "preliminary",
@@ -87,7 +88,7 @@ def take_version(draft: ReportDraft) -> tuple[Report, ReportVersion, bool]:
         The number is that of another patient's report.
     """
     report = _find_or_create(draft)
-    before = newest_of(list(report.versions.all()))
+    before, kept = newest_of(list(report.versions.all())), _kept(report)
     version, is_new = _insert(report, draft)
     report.orders.add(*draft.orders)
     if draft.title and not report.title:
@@ -99,6 +100,8 @@ def take_version(draft: ReportDraft) -> tuple[Report, ReportVersion, bool]:
     if is_new:
         _tell(report, version, linked)
         _note_author(report, draft)
+    elif _kept(report) != kept:
+        keep_report(report)
     newest = newest_of(list(report.versions.all()))
     if newest != before:
         note_corrections(report)
@@ -188,8 +191,7 @@ def _renumber(versions: Sequence[ReportVersion]) -> None:
 def _tell(report: Report, version: ReportVersion, linked: set[int]) -> None:
     """Append the change for each study that was not linked just now, or once for a report without study."""
     newest = newest_of(list(report.versions.all()))
-    detail = {
-        "report": report.pk,
+    detail: dict[str, Any] = {
         "version": version.pk,
         "is_newest": newest is not None and newest.pk == version.pk,
     }
@@ -197,9 +199,19 @@ def _tell(report: Report, version: ReportVersion, linked: set[int]) -> None:
     for study in studies:
         note_reports(study)
         if study.pk not in linked:
-            changes.append("report_version", study.study_instance_uid, detail)
+            tell_report(report, study.study_instance_uid, **detail)
     if not studies:
-        changes.append("report_version", "", detail)
+        tell_report(report, **detail)
+
+
+def _kept(report: Report) -> tuple[object, ...]:
+    """Return what a repeated version may change."""
+    return (
+        report.title,
+        set(report.orders.values_list("pk", flat=True)),
+        report.awaited.count(),
+        set(report.versions.values_list("pk", "authored_at")),
+    )
 
 
 def _note_author(report: Report, draft: ReportDraft) -> None:

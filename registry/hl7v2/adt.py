@@ -26,6 +26,7 @@ from registry.merges import ImpossibleMerge, MergeStands, unlink
 from registry.models import Encounter, PatientMerge
 from registry.moved_visits import move_visit
 from registry.relations import relate_from_encounter
+from registry.workflow_changes import tell_visit
 
 
 def take_patient(incoming: Incoming) -> Prepared:
@@ -61,6 +62,7 @@ def take_end_of_visit(incoming: Incoming) -> Prepared:
         if visit is not None and visit.ended_at is None:
             visit.ended_at = incoming.sent_at
             visit.save(update_fields=["ended_at"])
+            tell_visit(visit)
             relate_from_encounter(visit, visit.ended_at)
         return said
 

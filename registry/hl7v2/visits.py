@@ -11,6 +11,7 @@ from registry.hl7v2.senders import Sender
 from registry.hl7v2.values import read_numbered, read_time
 from registry.models import Encounter, Patient
 from registry.relations import end_relation_of_encounter, relate_from_encounter
+from registry.workflow_changes import tell_cancelled_visit, tell_visit
 
 
 def visit_number(visit: Segment, sender: Sender, patient: Segment | None = None) -> tuple[str, str]:
@@ -40,16 +41,22 @@ def take_visit(message: Message, sender: Sender, patient: Patient, event: str = 
         row = Encounter(patient=patient, number=number, issuer=issuer)
     elif row.patient_id != patient.pk:
         raise RefusedMessage(DUPLICATE_KEY, "the visit is another patient's", visit.at(19, 1, 1))
-    was_at = row.department_id
+    was_at, was = row.department_id, _stated(row)
     row.department = find_place(visit, sender) or row.department
     row.patient_class = visit.text(2)[:8] or row.patient_class
     row.started_at = read_time(visit, 44) or row.started_at
     row.ended_at = None if event == "A13" else read_time(visit, 45) or row.ended_at
     row.save()
+    if _stated(row) != was:
+        tell_visit(row)
     relation = relate_from_encounter(row, row.ended_at)
     if relation is not None and was_at not in (None, row.department_id):  # a move within one unit begins none
         changes.append("relation", "", {"row": relation.pk})
     return row
+
+
+def _stated(row: Encounter) -> tuple[object, ...]:
+    return row.pk, row.department_id, row.patient_class, row.started_at, row.ended_at
 
 
 def cancel_visit(message: Message, sender: Sender) -> None:
@@ -62,7 +69,9 @@ def cancel_visit(message: Message, sender: Sender) -> None:
     end_relation_of_encounter(row)
     if row.orders.exists():
         Encounter.objects.filter(pk=row.pk).update(ended_at=row.started_at)
+        tell_visit(row)
     else:
+        tell_cancelled_visit(row)
         row.delete()
 
 

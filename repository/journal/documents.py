@@ -1,13 +1,12 @@
 """What was registered, as lines of the journal: a submission whole, and which entries were deprecated since."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
-from django.db.models import Model
-
 from registry.models import Association, Change, DocumentEntry, Folder, SubmissionSet
+from repository.journal.columns import plain_values
 from repository.journal.files import Entry
+from repository.journal.workflow import name_made_of
 from repository.models import StoredDocument
 
 DOCUMENT_KINDS = ("documents_submitted", "document_deprecated")
@@ -28,7 +27,9 @@ def describe_documents(change: Change, head: Entry) -> Iterator[Entry]:
     links = submitted.associations.order_by("pk")
     folders = Folder.objects.select_related("department").filter(entry_uuid__in=uuids).order_by("pk")
     touched = Folder.objects.filter(entry_uuid__in=links.values("source_uuid")).order_by("pk")
-    entries = submitted.entries.select_related("department", "study").order_by("pk")
+    entries = submitted.entries.select_related(
+        "department", "study", "order", "report_version__report"
+    ).order_by("pk")
     yield {
         "kind": change.kind,
         **head,
@@ -46,6 +47,7 @@ def _describe_entry(entry: DocumentEntry) -> dict[str, Any]:
     content = StoredDocument.objects.filter(unique_id=entry.unique_id).first()
     return {
         **_describe(entry),
+        **name_made_of(entry),
         "study": entry.study.study_instance_uid if entry.study else None,
         "codes": [list(row) for row in entry.codes.order_by("pk").values_list(*CODE_COLUMNS)],
         "references": [list(row) for row in entry.references.order_by("pk").values_list(*REFERENCE_COLUMNS)],
@@ -67,18 +69,7 @@ def _describe_content(row: StoredDocument) -> dict[str, Any]:
 
 def _describe(row: SubmissionSet | Folder | DocumentEntry | Association) -> dict[str, Any]:
     """Return the columns of a row by name; of what it points to only the department, by its HSA-id."""
-    values = {name: _plain(getattr(row, name)) for name in plain_columns(type(row))}
+    values = plain_values(row)
     if not isinstance(row, Association):
         values["department"] = row.department.hsa_id if row.department else None
     return values
-
-
-def plain_columns(model: type[Model]) -> list[str]:
-    """Return the columns of a table that hold a value of their own: no key, nothing that points elsewhere."""
-    return [
-        field.name for field in model._meta.concrete_fields if not field.primary_key and not field.is_relation
-    ]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value

@@ -14,12 +14,12 @@ from repository.journal.entries import describe_change, describe_organisation
 from repository.journal.files import (
     PREFIX,
     BrokenJournal,
-    Entry,
     JournalFile,
     read_chain,
     read_file,
     write_file,
 )
+from repository.journal.workflow import drop_repeated
 from repository.models import JournalHead
 from repository.objects.base import ObjectStore
 from repository.objects.selection import open_store
@@ -54,7 +54,7 @@ def write_journal(now: datetime | None = None) -> int:
     while True:
         cursor = changes.cursor_of(READER)
         read = changes.read_since(cursor, CHANGES_AT_ONCE)
-        entries: list[Entry] = [entry for change in read for entry in describe_change(change)]
+        entries = drop_repeated([entry for change in read for entry in describe_change(change)])
         organisation = describe_organisation()
         digest = hashlib.sha256(orjson.dumps(organisation)).hexdigest()
         if digest != head.organisation_sha256:

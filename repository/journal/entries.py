@@ -12,6 +12,7 @@ from repository.journal.files import Entry
 from repository.journal.identity import IDENTITY_KINDS, describe_identity
 from repository.journal.recalls import RECALL_KINDS, describe_recall
 from repository.journal.rows import ROW_KINDS, describe_row
+from repository.journal.workflow import WORKFLOW_KINDS, describe_workflow
 
 REMOVAL_COLUMNS = (
     "kind",
@@ -63,6 +64,8 @@ def describe_change(change: Change) -> Iterator[Entry]:
         yield from describe_identity(change, head)
     elif change.kind in DOCUMENT_KINDS:
         yield from describe_documents(change, head)
+    elif change.kind in WORKFLOW_KINDS:
+        yield from describe_workflow(change, head)
     elif change.kind in RECALL_KINDS:
         yield from describe_recall(change, head)
 

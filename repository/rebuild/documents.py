@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, Model
+from django.db.models import Model
 
 from access.models import Department
 from registry.document_patients import read_number
@@ -20,10 +20,12 @@ from registry.models import (
     SubmissionSet,
 )
 from registry.models.document import DEPRECATED
-from repository.journal.documents import CODE_COLUMNS, REFERENCE_COLUMNS, plain_columns
+from repository.journal.columns import read_values
+from repository.journal.documents import CODE_COLUMNS, REFERENCE_COLUMNS
 from repository.journal.files import Entry
 from repository.models import StoredDocument
 from repository.rebuild.rows import UnknownName
+from repository.rebuild.workflow import find_order, find_version
 
 
 def restore_documents(entry: Entry) -> bool:
@@ -57,15 +59,19 @@ def _restore_submission(entry: Entry) -> bool:
     for told in entry["entries"]:
         _restore_entry(told, submitted, who)
     for told in entry["associations"]:
-        Association.objects.create(**_plain_columns(Association, told), submission_set=submitted)
+        Association.objects.create(**read_values(Association, told), submission_set=submitted)
     _touch(entry["touched"])
     return True
 
 
 def _restore_entry(told: Entry, submitted: SubmissionSet, who: Demographics) -> None:
-    """Write an entry; what it says of reports and requests that the journal does not keep is lost."""
     study = Study.objects.filter(study_instance_uid=told["study"] or "").first()
-    columns = _columns(DocumentEntry, told, who) | {"submission_set": submitted, "study": study}
+    columns = _columns(DocumentEntry, told, who) | {
+        "submission_set": submitted,
+        "study": study,
+        "order": find_order(told.get("order")),
+        "report_version": find_version(told.get("report_version")),
+    }
     row = DocumentEntry.objects.create(**columns)
     DocumentCode.objects.bulk_create(
         DocumentCode(entry=row, **dict(zip(CODE_COLUMNS, code, strict=True))) for code in told["codes"]
@@ -86,18 +92,10 @@ def _restore_content(unique_id: str, told: Entry) -> None:
 
 def _columns(model: type[Model], told: Entry, who: Demographics) -> dict[str, Any]:
     """Return the columns of a row: those of its own, the department, and whose it is."""
-    values = _plain_columns(model, told)
+    values = read_values(model, told)
     values["department"] = _department(told["department"])
     values["patient"] = _patient(told["patient_id_as_sent"], who)
     return values
-
-
-def _plain_columns(model: type[Model], told: Entry) -> dict[str, Any]:
-    return {name: _read(model, name, told[name]) for name in plain_columns(model) if name in told}
-
-
-def _read(model: type[Model], name: str, value: Any) -> Any:
-    return _moment(value) if isinstance(model._meta.get_field(name), DateTimeField) else value
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -55,6 +55,7 @@ class RebuildReport:
     identities: int = 0
     documents: int = 0
     recalls: int = 0
+    workflow: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -97,8 +98,8 @@ def rebuild(
             _take(parsed, verdicts, timeline, report)
             note_progress(report.packs, len(todo))
     report.faults += restore_rest(timeline)
-    report.rows, report.identities, report.documents, report.recalls = (
-        timeline.restored[sort] for sort in ("access", "identity", "document", "recall")
+    report.rows, report.identities, report.documents, report.recalls, report.workflow = (
+        timeline.restored[sort] for sort in ("access", "identity", "document", "recall", "workflow")
     )
     run_write(lambda: continue_after(files))
     run_write(lambda: audit.record(OPERATOR, "rebuild_index", door="command", detail=_describe(report)))
@@ -159,5 +160,6 @@ def _describe(report: RebuildReport) -> dict[str, object]:
         "identities": report.identities,
         "documents": report.documents,
         "recalls": report.recalls,
+        "workflow": report.workflow,
         "faults": len(report.faults),
     }

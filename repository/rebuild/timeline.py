@@ -16,10 +16,12 @@ from repository.journal.documents import DOCUMENT_KINDS
 from repository.journal.files import Entry
 from repository.journal.identity import IDENTITY_KINDS
 from repository.journal.recalls import RECALL_KINDS
+from repository.journal.workflow import WORKFLOW_KINDS
 from repository.rebuild.documents import restore_documents
 from repository.rebuild.identity import restore_identity
 from repository.rebuild.recalls import restore_recall
 from repository.rebuild.rows import UnknownName, restore_row
+from repository.rebuild.workflow import restore_workflow
 
 AT_ONCE = 200
 
@@ -90,7 +92,8 @@ def _restore_one(entry: Entry, patients: set[int]) -> bool:
         return restore_documents(entry)
     if entry["kind"] in RECALL_KINDS:
         return restore_recall(entry)
-    patient_id = restore_row(entry)
+    is_workflow = entry["kind"] in WORKFLOW_KINDS
+    patient_id = restore_workflow(entry) if is_workflow else restore_row(entry)
     if patient_id is not None:
         patients.add(patient_id)
     return patient_id is not None
@@ -101,4 +104,6 @@ def _sort_of(entry: Entry) -> str:
         return "identity"
     if entry["kind"] in RECALL_KINDS:
         return "recall"
+    if entry["kind"] in WORKFLOW_KINDS:
+        return "workflow"
     return "document" if entry["kind"] in DOCUMENT_KINDS else "access"

@@ -13,6 +13,7 @@ from repository.journal.files import Entry, JournalFile
 from repository.journal.identity import IDENTITY_KINDS
 from repository.journal.recalls import RECALL_KINDS
 from repository.journal.rows import ROW_KINDS
+from repository.journal.workflow import WORKFLOW_KINDS
 
 Dead = tuple[str, str]
 """SOP Instance UID and SHA-256 (hexadecimal): other bytes that came later under the UID are another matter."""
@@ -81,7 +82,7 @@ def _follow(verdicts: Verdicts, entry: Entry) -> None:
         verdicts.left_out.setdefault(entry["pack"], set()).update(entry["instances"])
     elif kind in ROW_KINDS:
         _place(verdicts, [entry["values"][name] for name in ROW_KINDS[kind].key], entry)
-    elif kind in (*IDENTITY_KINDS, *DOCUMENT_KINDS, *RECALL_KINDS):
+    elif kind in (*IDENTITY_KINDS, *DOCUMENT_KINDS, *RECALL_KINDS, *WORKFLOW_KINDS):
         _place(verdicts, entry["key"], entry)
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha1
 from itertools import groupby
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -100,7 +101,7 @@ def _publish_version(version: ReportVersion, study: Study, patient_id: str, conf
         if former is not None:
             run_write(lambda: deprecate([former]))
         return 0
-    uid = version.document_unique_id or _uid(f"report/{version.pk}")
+    uid = version.document_unique_id or _uid_of_version(version)
     if DocumentEntry.objects.filter(unique_id=uid).exists():
         return 0
     codes = affinity().manifest_codes.report
@@ -124,11 +125,10 @@ def _publish_order(order: Order, study: Study, patient_id: str, confidentiality:
     body = _request_text(order).encode()
     rows = DocumentEntry.objects.filter(maker="request", order=order, status=APPROVED)
     former = rows.order_by("pk").last()
-    uid = _uid(f"request/{order.pk}/{uuid5(NAMESPACE_OID, body.decode()).hex}")
-    if former is not None and former.unique_id == uid:
+    if former is not None and former.hash == sha1(body, usedforsecurity=False).hexdigest():
         return 0
     codes = affinity().manifest_codes.request
-    draft = _draft(uid, "request", codes, study, patient_id, confidentiality)
+    draft = _draft(_uid_of_request(order, body), "request", codes, study, patient_id, confidentiality)
     draft = replace(
         draft,
         title=(order.procedure_text or "Request")[:128],
@@ -220,6 +220,24 @@ def _authors(person: str) -> tuple[Author, ...]:
     """Name a person as XCN; a plain text is the family name."""
     text = person.strip()
     return (Author(person=text if "^" in text else f"^{text}"),) if text else ()
+
+
+def _uid_of_version(version: ReportVersion) -> str:
+    """Return the UID of a version's document: no key of the database is in it, as a rebuilt one gives them anew."""
+    report = version.report
+    told = bytes(version.digest).hex() or f"{version.number}/{version.authored_at.isoformat()}"
+    return _uid(f"report/{report.issuer}/{report.filler_number}/{told}")
+
+
+def _uid_of_request(order: Order, body: bytes) -> str:
+    """Return the UID of a request's document, made as that of a report is."""
+    named = (
+        order.accession_issuer,
+        order.accession_number,
+        order.placer_issuer,
+        order.placer_order_number,
+    )
+    return _uid(f"request/{'/'.join(named)}/{uuid5(NAMESPACE_OID, body.decode()).hex}")
 
 
 def _uid(name: str) -> str:

@@ -54,7 +54,7 @@ class Command(BaseCommand):
             f" {report.condemned} packs are condemned, {report.hidden} instances hidden again;"
             f" {report.departments} departments were missing; {report.rows} consents, blocks, relations and the like,"
             f" {report.identities} merges and fed numbers, {report.documents} submissions and deprecations,"
-            f" {report.recalls} recalls"
+            f" {report.recalls} recalls, {report.workflow} lines of orders, reports and visits"
         )
         if waiting:
             self.stdout.write(
