@@ -92,6 +92,22 @@ def test_a_consent_of_the_service_opens_another_provider(service, actor, departm
     assert is_listed(actor, study, ("StudyInstanceUID", study.study_instance_uid))
 
 
+def test_what_only_a_consent_of_the_service_opens_is_found_by_a_key_and_in_no_list_without(
+    service, actor, department, study
+):
+    service.know(
+        p191212121212={"consents": [{"id": "c1", "valid_to": LATER, "unit_hsa_id": department.unit.hsa_id}]}
+    )
+    assert may_see(actor, study)
+    for keys in ([], [("StudyDate", "20200101-")], [("ModalitiesInStudy", "CT")]):
+        assert not is_listed(actor, study, *keys)
+    number, name = ("PatientID", study.patient_id), ("PatientName", "Åke*")
+    for keys in ([number], [name], [number, ("StudyDate", "20200101-")]):
+        assert is_listed(actor, study, *keys)
+    consent(study, department)
+    assert is_listed(actor, study)
+
+
 @pytest.mark.parametrize("is_inner", [True, False])
 def test_a_block_of_the_service_closes_also_in_lists(service, actor, department, partner, study, is_inner):
     consent(study, department)
