@@ -11,6 +11,7 @@ from registry.fhir.resources import (
     encounter,
     imaging_study,
     patient,
+    practitioner,
     service_request,
     subscription,
 )
@@ -25,6 +26,7 @@ DOORS: tuple[ResourceDoor, ...] = (
     encounter.DOOR,
     imaging_study.DOOR,
     patient.DOOR,
+    *practitioner.DOORS,
     service_request.DOOR,
     subscription.DOOR,
     subscription.TOPIC_DOOR,
