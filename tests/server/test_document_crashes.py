@@ -1,10 +1,12 @@
 """kill -9 while a document is provided (ITI-41): nothing is half registered, and the client's retry succeeds."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -163,3 +165,48 @@ def test_a_server_that_is_killed_between_the_bytes_and_their_rows(doors: Doors, 
     doors.server.start()
     assert_nothing_is_registered(doors, unique_id)
     assert_the_retry_succeeds(doors, unique_id, body)
+
+
+def send_unheard(doors: Doors, body: bytes) -> socket.socket:
+    """Send a message whole, and listen to no answer."""
+    address = urlsplit(f"{doors.url}/ihe/repository")
+    assert address.hostname
+    assert address.port
+    connection = socket.create_connection((address.hostname, address.port), timeout=120)
+    head = [
+        f"POST {address.path} HTTP/1.1",
+        f"Host: {address.netloc}",
+        f"Authorization: Bearer {doors.token}",
+        f"Content-Type: {package_type('MIME_boundary')}",
+        f"Content-Length: {len(body)}",
+    ]
+    connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
+    return connection
+
+
+def test_a_server_that_is_killed_before_its_answer_was_heard(doors: Doors) -> None:
+    """The document is registered and its source does not know: the same message again makes no second one."""
+    unique_id = make_uid()
+    head, tail = write_message(unique_id)
+    body = head + DOCUMENT + tail
+    with send_unheard(doors, body):
+        wait_until(lambda: doors.find_documents(PATIENT) == {unique_id}, "the document is not registered")
+        doors.server.kill()
+    doors.server.start()
+    assert doors.fetch_document(unique_id) == DOCUMENT
+    answer = send(doors, body)
+    reply = read_reply(answer.status_code, answer.headers["Content-Type"], answer.content)
+    assert str(reply.body.get("status")).endswith(":Failure")
+    assert "XDSDuplicateUniqueIdInRegistry" in answer.text, "the source is not told that it is there already"
+    assert json.loads(doors.server.run_code(COUNT_ROWS)) == [1, 1, 1, 1]
+    new_head, new_tail = write_message(unique_id)
+    assert new_head != head
+    made_anew = send(doors, new_head + DOCUMENT + new_tail)
+    reply = read_reply(made_anew.status_code, made_anew.headers["Content-Type"], made_anew.content)
+    assert str(reply.body.get("status")).endswith(":Success"), made_anew.text[:2000]
+    assert doors.find_documents(PATIENT) == {unique_id}
+    entries, sets, _, contents = json.loads(doors.server.run_code(COUNT_ROWS))
+    assert (entries, sets, contents) == (2, 2, 1)
+    doors.server.run_command("sweep", "--unanswered-after-s", "0")
+    assert [path.stat().st_size for path in list_files(doors)] == [len(DOCUMENT)]
+    assert doors.fetch_document(unique_id) == DOCUMENT
