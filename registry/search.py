@@ -11,38 +11,27 @@ Standard: PS3.4 C.2.2.2, PS3.18 10.6
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
-from operator import and_
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from access.actor import Actor
 from access.database import StatementTimeout, time_limit
 from access.models import Department
 from access.prepared import Prepared, PreparedList, lift, prepare
 from registry.attributes import Level
-from registry.conditions import make_condition, name_prefix, split_every, split_values
 from registry.foreign_rows import is_service_asked
 from registry.matching import Match
-from registry.models import Instance, Series, Study
+from registry.models import Study
 from registry.patient_keys import widen_to_person
 from registry.permitted import WAYS, not_protected, open_ways, written
+from registry.search_conditions import PATHS, children_of, combine, selects_few
 from registry.terms import Shape, Terms, make_slots, values_of
 from registry.visibility import decide_studies, reader_of, terms_of, visible_studies
 
-_DEPTH: dict[Level, int] = {"study": 0, "series": 1, "instance": 2}
-_PATHS: dict[tuple[Level, Level], str] = {
-    ("study", "study"): "",
-    ("series", "series"): "",
-    ("series", "study"): "study__",
-    ("instance", "instance"): "",
-    ("instance", "series"): "series__",
-    ("instance", "study"): "series__study__",
-}
-"""From a level's model to the model of an attribute's level."""
 _ORDER: dict[Level, tuple[str, ...]] = {
     "series": ("series_number", "pk"),
     "instance": ("series__series_number", "series__pk", "instance_number", "pk"),
@@ -51,8 +40,6 @@ _BLOBS: dict[Level, tuple[str, ...]] = {
     "series": ("study__fragment",),
     "instance": ("frame_table", "bulk_table", "series__fragment", "series__study__fragment"),
 }
-_KEYS = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber", "PatientID"})
-_NAME_PREFIX_LENGTH = 3
 LOOK_AHEAD = 51
 """Rows that are looked for beyond short pages too, so that what remains of short lists is known exactly."""
 
@@ -140,14 +127,14 @@ def count_matches(level: Level, matches: Sequence[Match], actor: Actor) -> int:
     """
     with _time_limit():
         wanted = widen_to_person([match for match in matches if not match.is_universal])
-        studies = visible_studies(actor).filter(_combine("study", wanted))
+        studies = visible_studies(actor).filter(combine("study", wanted))
         if _names_somebody(wanted) and not actor.scope.region_wide:
             studies = studies.filter(not_protected())
         if level == "study":
             return studies.count()
         own = [match for match in wanted if match.attribute.level != "study"]
-        below = Q(**{f"{_PATHS[level, 'study']}pk__in": studies.values("pk")})
-        return _children(level).filter(_combine(level, own) & below).count()
+        below = Q(**{f"{PATHS[level, 'study']}pk__in": studies.values("pk")})
+        return children_of(level).filter(combine(level, own) & below).count()
 
 
 @contextmanager
@@ -174,7 +161,7 @@ def _search(
     if columns:
         chosen = rows.only(*columns)
     else:
-        chosen = rows.select_related(_PATHS[level, "study"].removesuffix("__")).defer(*_BLOBS[level])
+        chosen = rows.select_related(PATHS[level, "study"].removesuffix("__")).defer(*_BLOBS[level])
     page = tuple(chosen[paging.offset : paging.end + 1])
     remaining = 0
     if len(page) > paging.limit:
@@ -190,7 +177,7 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
     if reader.scope.region_wide:
         return _list_all(matches, count)
     terms = terms_of(reader)
-    if any(_selects_few(match) for match in matches):
+    if any(selects_few(match) for match in matches):
         if is_service_asked():
             few = _list_all(matches, MOST_DECIDED)
             if len(few) < MOST_DECIDED:
@@ -203,7 +190,10 @@ def _find_studies(matches: list[Match], count: int, actor: Actor) -> list[Place]
     own = _merge(lists, count)
     # What others keep comes into a page that is full already only if it is as new as the last of it.
     since = own[-1][0] if len(own) == count else ""
-    others = [_list_way(way, matches, count, terms, since) for way in _open_ways(terms)]
+    ways = _open_ways(terms)
+    if "consent" in ways and since and _is_near(matches, since):
+        ways[ways.index("consent")] = "recent"
+    others = [_list_way(way, matches, count, terms, since) for way in ways]
     if is_service_asked():
         others = [_keep_permitted(actor, places) for places in others]
     return _merge([own, *others], count)
@@ -221,7 +211,7 @@ def _keep_permitted(actor: Actor, places: list[Place], *, by_name: bool = False)
 
 
 def _list_all(matches: list[Match], count: int) -> list[Place]:
-    condition = _combine("study", matches)
+    condition = combine("study", matches)
     lifted = lift(condition)
     if lifted is None:
         return list(_list_studies(condition)[:count])
@@ -236,11 +226,13 @@ def _list_way(name: str, matches: list[Match], count: int, terms: Terms, since: 
     """
     way = WAYS[name]
     # Of modalities `Home` knows too, in a row for each.
-    is_home = way.is_home or any(match.attribute.matching == "modalities" for match in matches)
+    is_home = way.is_home or (
+        name != "recent" and any(match.attribute.matching == "modalities" for match in matches)
+    )
     list_rows = _list_homes if is_home else _list_studies
     by_name = _names_somebody(matches)
     home = "homes__" if is_home else ""
-    condition = _combine("study", matches, home=home)
+    condition = combine("study", matches, home=home)
     if since:
         condition &= Q(**{f"{home}study_date__gte": since})
     lifted = lift(condition)
@@ -254,6 +246,21 @@ def _list_way(name: str, matches: list[Match], count: int, terms: Terms, since: 
 
     query = _prepare_once((name, by_name, is_home, lifted.shape, count, terms.shape), build)
     return _fetch(query, lifted.values | values_of(terms))
+
+
+def _is_near(matches: list[Match], since: str) -> bool:
+    """Tell whether the region has few studies from a date on, up to where the search ends: read from an index alone."""
+    dated = [match for match in matches if match.attribute.column == "study_date"]
+    lifted = lift(combine("study", dated) & Q(study_date__gte=since))
+    if lifted is None:
+        return False
+
+    def build() -> QuerySet[Study, Any]:
+        rows = Study.objects.filter(lifted.condition).order_by("-study_date", "-study_time", "-pk")
+        return rows.values_list("study_date", "study_time", "pk")[MOST_RECENT : MOST_RECENT + 1]
+
+    query = _prepare_once(("near", lifted.shape), build)
+    return query is not None and not query.fetch(**lifted.values)
 
 
 def _open_ways(terms: Terms) -> list[str]:
@@ -289,6 +296,8 @@ def _fetch(query: Prepared | None, values: dict[str, Any]) -> list[Place]:
 
 
 MOST_LISTS = 512
+MOST_RECENT = 600
+"""So many studies of the region are looked at one after the other rather than what hundreds of consents lead to."""
 MOST_DECIDED = 500
 """So many studies of a search by key are decided one by one where a service of others has a say."""
 _LISTS: dict[tuple[Any, ...], Prepared] = {}
@@ -297,13 +306,6 @@ _LISTS: dict[tuple[Any, ...], Prepared] = {}
 def _names_somebody(matches: list[Match]) -> bool:
     """Tell whether a name is asked for: patients with a protected identity are not found by it."""
     return any(match.attribute.keyword == "PatientName" for match in matches)
-
-
-def _selects_few(match: Match) -> bool:
-    """Tell whether a key leads to few rows through an index of its own."""
-    if match.attribute.keyword == "PatientName":
-        return len(name_prefix(match)) >= _NAME_PREFIX_LENGTH
-    return match.attribute.keyword in _KEYS and match.is_exact
 
 
 def _list_studies(condition: Q) -> QuerySet[Study, Place]:
@@ -338,62 +340,9 @@ def _read_studies(ids: list[int], columns: Sequence[str]) -> tuple[Study | Study
 
 def _list_children(level: Level, matches: list[Match], studies: list[int]) -> QuerySet[Any]:
     """List what matches in these studies, by numbers within a study; missing numbers come last."""
-    study = _PATHS[level, "study"]
+    study = PATHS[level, "study"]
     own = [match for match in matches if match.attribute.level != "study"]
     order = [F(f"{study}{column}").desc() for column in ("study_date", "study_time", "pk")]
     order += [F(name).asc(nulls_last=True) for name in _ORDER[level]]
-    condition = _combine(level, own) & Q(**{f"{study}pk__in": studies})
-    return _children(level).filter(condition).order_by(*order)
-
-
-def _children(level: Level) -> QuerySet[Any]:
-    """Return all series or instances; a series whose instances were all removed is none."""
-    if level == "instance":
-        return Instance.objects.all()
-    return Series.objects.filter(number_of_series_related_instances__gt=0)
-
-
-def _combine(level: Level, matches: list[Match], home: str = "") -> Q:
-    """Join all keys: those of the level and its parents on their columns, those below through EXISTS.
-
-    `home` is the path of a branch: its dates, times and modalities are those of `Home`.
-    """
-    condition = Q()
-    below = []
-    for match in matches:
-        column = match.attribute.column
-        if match.attribute.matching == "modalities":
-            condition &= _match_modalities(match, home)
-        elif _DEPTH[match.attribute.level] > _DEPTH[level]:
-            below.append(match)
-        elif home and column in ("study_date", "study_time"):
-            condition &= make_condition(match, home + column)
-        else:
-            condition &= make_condition(match, _PATHS[level, match.attribute.level] + column)
-    return condition & _match_below(level, below) if below else condition
-
-
-def _match_modalities(match: Match, home: str) -> Q:
-    """Match studies that hold a modality: by `Home`, which has a row for each, else by their series."""
-    if match.asks_empty:
-        return ~_hold_series(~Q(modality=""))
-    if match.rules.every:
-        conditions = [_hold_series(Q(modality=modality)) for modality in split_every(match)]
-        return reduce(and_, conditions, Q())
-    if home and match.is_exact:
-        return Q(**{f"{home}modality__in": split_values(match)})
-    return _hold_series(make_condition(match, "modality"))
-
-
-def _hold_series(condition: Q) -> Q:
-    return Q(Exists(_children("series").filter(condition, study=OuterRef("pk"))))
-
-
-def _match_below(level: Level, matches: list[Match]) -> Q:
-    """Match rows with one child that satisfies all keys of lower levels; UIDs select the parents first."""
-    child: Level = max((match.attribute.level for match in matches), key=_DEPTH.__getitem__)
-    path = _PATHS[child, level].removesuffix("__")
-    children = _children(child).filter(_combine(child, matches))
-    if any(_selects_few(match) for match in matches):
-        return Q(pk__in=children.values(path))
-    return Q(Exists(children.filter(**{path: OuterRef("pk")})))
+    condition = combine(level, own) & Q(**{f"{study}pk__in": studies})
+    return children_of(level).filter(condition).order_by(*order)

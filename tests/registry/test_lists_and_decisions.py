@@ -1,5 +1,6 @@
 """Lists filter by conditions, single reads decide on facts: over generated rows the two never disagree."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import strategies as st
 from access.actor import Actor
 from access.models import CareProvider
 from registry.matching import Rules, make_match
-from registry.models import PatientFlag, Study
+from registry.models import Consent, PatientFlag, Study
 from registry.search import Paging, search
 from registry.visibility import UnknownStudy, decide_studies, permitted_study, visible_studies
-from tests.registry.factories import make_study, make_uid
+from tests.registry.factories import make_relation, make_study, make_uid
 from tests.support.access_situations import (
     World,
     actors_of,
@@ -62,6 +63,47 @@ def test_lists_and_decisions_agree(
             assert {row.pk for row in search("study", [], ALL, actor).rows} == permitted
             assert {study.pk for study in studies if is_found(actor, study)} == permitted
             assert {study.pk for study in studies if is_opened(actor, study)} == permitted
+
+
+@pytest.mark.parametrize("keys", [[], [("ModalitiesInStudy", "CT")], [("StudyDate", "20240102-20250102")]])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    own=st.lists(st.sampled_from(["", "20240101", "20240102", "20250102", "20250103"]), max_size=5),
+    others=st.lists(st.sampled_from(["", "20240102", "20250102", "20250103"]), max_size=5),
+    size=st.integers(1, 3),
+    most_recent=st.sampled_from([0, 2, 600]),
+)
+def test_what_a_consent_opens_comes_where_it_belongs(
+    world: World, keys: list[tuple[str, str]], own: list[str], others: list[str], size: int, most_recent: int
+) -> None:
+    person = actors_of(world)[0]
+    matches = [make_match("study", keyword, value, Rules()) for keyword, value in keys]
+    with rolled_back(), pytest.MonkeyPatch.context() as patched:
+        for date in own:
+            make_study(world.departments["own"], study_date=date)
+        patient = None
+        for date in others:
+            study = make_study(world.departments["partner"], study_date=date)
+            if patient is None:
+                patient = study.person
+                make_relation(patient, world.departments["own"].unit)
+                now, day = timezone.now(), timedelta(days=1)
+                Consent.objects.create(
+                    patient=patient,
+                    recipient_unit=world.departments["own"].unit,
+                    valid_from=now - day,
+                    valid_to=now + day,
+                    registered_at=now,
+                )
+            Study.objects.filter(pk=study.pk).update(person=patient)
+        whole = [row.pk for row in search("study", matches, ALL, person).rows]
+        if not keys:
+            assert len(whole) == len(own) + len(others)
+        patched.setattr("registry.search.LOOK_AHEAD", 1)
+        patched.setattr("registry.search.MOST_RECENT", most_recent)
+        patched.setattr("registry.search._LISTS", {})  # the number stands in the statement
+        pages = [search("study", matches, Paging(size, n), person).rows for n in range(0, 11, size)]
+        assert [row.pk for page in pages for row in page] == whole
 
 
 def test_protected_people_are_not_found_by_name(world: World) -> None:

@@ -9,7 +9,8 @@ from registry.merges import merge, undo
 from registry.models import Study
 from registry.patient_keys import widen_to_person
 from registry.permitted import permitted
-from registry.search import Paging, _combine, _list_studies, count_matches, search
+from registry.search import Paging, _list_studies, count_matches, search
+from registry.search_conditions import combine
 from registry.visibility import terms_of
 from tests.registry.care import make_officer
 from tests.registry.factories import make_actor, make_department, make_region_actor, make_relation, make_uid
@@ -112,7 +113,7 @@ def test_the_index_of_numbers_selects_whether_merged_or_not(department):
     assert widened != [asked]
     for matches in ([asked], widened):
         condition = permitted(terms_of(make_actor(department)))
-        plan = _list_studies(_combine("study", matches) & condition)[:51].explain()
+        plan = _list_studies(combine("study", matches) & condition)[:51].explain()
         assert "study_patient_id" in plan, plan
         assert "study_newest" not in plan, plan
 

@@ -21,13 +21,12 @@ from registry.permitted import WAYS, permitted
 from registry.search import (
     Paging,
     SearchPage,
-    _combine,
     _list_children,
     _list_homes,
     _list_studies,
-    _selects_few,
     search,
 )
+from registry.search_conditions import combine, selects_few
 from registry.visibility import terms_of
 from tests.registry.factories import (
     CT_IMAGE,
@@ -401,7 +400,7 @@ def test_lists_are_driven_by_an_index_of_home(department: Department, keys: list
     matches = [make_match("study", key, value) for key, value in keys]
     terms = terms_of(make_actor(department))
     condition = (
-        _combine("study", matches, home="homes__") & WAYS["unit"].drive(terms) & WAYS["unit"].condition(terms)
+        combine("study", matches, home="homes__") & WAYS["unit"].drive(terms) & WAYS["unit"].condition(terms)
     )
     plan = read_plan(_list_homes(condition)[:51])
     assert re.search(r"INDEX home_|Index (Only )?Scan using home_", plan), plan
@@ -420,15 +419,15 @@ def test_no_pattern_is_bound_in_what_lists_are_filtered_by(department: Departmen
 def test_keys_select_first(department: Department, key: str, value: str) -> None:
     condition = permitted(terms_of(make_actor(department)))
     match = make_match("study", key, value)
-    plan = read_plan(_list_studies(_combine("study", [match]) & condition)[:51])
-    assert _selects_few(match)
+    plan = read_plan(_list_studies(combine("study", [match]) & condition)[:51])
+    assert selects_few(match)
     assert not WHOLE_TABLE.search(plan), plan
 
 
 @pytest.mark.parametrize("keys", [[], [("ModalitiesInStudy", "CT")]])
 def test_the_region_is_listed_by_date(keys: list[tuple[str, str]]) -> None:
     matches = [make_match("study", key, value) for key, value in keys]
-    plan = read_plan(_list_studies(_combine("study", matches))[:51])
+    plan = read_plan(_list_studies(combine("study", matches))[:51])
     assert "study_newest" in plan
     assert not re.search(r"TEMP B-TREE", plan), plan
 
@@ -440,7 +439,7 @@ def test_children_are_those_of_the_studies_found() -> None:
 
 @pytest.mark.parametrize("value", ["Åkerström^Lars", "Åker*", "Åke?str*"])
 def test_an_index_finds_the_beginnings_of_names(value: str) -> None:
-    rows = Study.objects.filter(_combine("study", [make_match("study", "PatientName", value)]))
+    rows = Study.objects.filter(combine("study", [make_match("study", "PatientName", value)]))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
@@ -451,7 +450,7 @@ def test_an_index_finds_the_beginnings_of_names(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["Å*", "*kerström", "山田*", "=山*", '""'])
 def test_names_that_no_index_finds_are_left_to_the_lists(value: str) -> None:
-    assert not _selects_few(make_match("study", "PatientName", value, Rules(empty=True)))
+    assert not selects_few(make_match("study", "PatientName", value, Rules(empty=True)))
 
 
 def test_names_of_earlier_versions_are_folded_with_all_groups(department: Department, actor: Actor) -> None:
