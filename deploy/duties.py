@@ -22,6 +22,7 @@ from registry.patient_labels import find_patient_labels
 from registry.review.samples import draw_due_reviews
 from registry.shares import forget_expired_homes
 from registry.wishes.priorities import PRIORITIES
+from repository.coded_regions import fill_regions
 from repository.commitment import forget_commitments, settle_commitments
 from repository.compaction.duty import compact_quiet
 from repository.delivery import duties as delivery
@@ -67,6 +68,7 @@ DUTIES = (
 )
 SLOW_DUTIES = (
     Duty("harmonise_studies", 1, harmonise_studies),
+    Duty("fill_regions", 10, fill_regions),
     Duty("link_studies", 1, link_changes),
     Duty("review_windows", 60, delivery.review_windows),
     Duty("release_awaiting", 300, delivery.release_awaiting),
