@@ -3,6 +3,7 @@
 import os
 
 from deploy.settings.base import *  # noqa: F403
+from deploy.settings.base import EXPORT_FOLDERS as STATED_FOLDERS
 from deploy.settings.base import SAMSYN_HOME
 from deploy.settings.databases import sqlite
 from deploy.settings.secret import read_or_make_secret_key
@@ -20,6 +21,7 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CELERY_BROKER_URL = ""
+EXPORT_FOLDERS = STATED_FOLDERS or [str(SAMSYN_HOME / "export")]
 ALLOW_PRIVATE_DESTINATIONS = os.environ.get("SAMSYN_ALLOW_PRIVATE_DESTINATIONS", "on") == "on"
 AUDIT_KEY_FILE = os.environ.get("SAMSYN_AUDIT_KEY_FILE", str(SAMSYN_HOME / "audit" / "seal.key"))
 ALLOW_PRIVATE_ISSUERS = os.environ.get("SAMSYN_ALLOW_PRIVATE_ISSUERS", "on") == "on"

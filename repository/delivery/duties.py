@@ -30,6 +30,7 @@ __all__ = [
     "heal_after_jump",
     "note_late_urgent",
     "note_quiet_studies",
+    "note_quiet_study",
     "open_windows",
     "plan_deliveries",
     "probe_destinations",
@@ -46,7 +47,7 @@ def note_quiet_studies() -> int:
     """Append `study_quiet` for the studies that nothing was added to for a while; returns how many."""
     due = Study.objects.filter(quiet_due_at__lte=database_now()).order_by("quiet_due_at", "pk")
     found = list(due.values_list("pk", "quiet_due_at")[:QUIET_AT_ONCE])
-    return sum(_note_quiet(pk, due_at) for pk, due_at in found if due_at is not None)
+    return sum(note_quiet_study(pk, due_at) for pk, due_at in found if due_at is not None)
 
 
 def plan_deliveries() -> frozenset[str]:
@@ -79,7 +80,9 @@ def send_ready(
     return True
 
 
-def _note_quiet(study_id: int, due_at: datetime) -> int:
+def note_quiet_study(study_id: int, due_at: datetime) -> int:
+    """Append `study_quiet` for a study that was to fall quiet at a moment; 0 where a store has moved it since."""
+
     def write() -> int:
         # Conditional on the moment that was read: a store since then has moved it, and wins.
         rows = Study.objects.filter(pk=study_id, quiet_due_at=due_at)

@@ -16,6 +16,7 @@ from access.guards import install_guards, owns_the_log
 from access.models import User
 from deploy import server
 from deploy.demo.archive import bind_demo_archive
+from deploy.demo.recall import stage_recall
 from registry.models import Study
 
 LAUNCHER = Actor("duty", "manage.py up", Scope(), frozenset())
@@ -68,6 +69,7 @@ class Command(BaseCommand):
             server.wait_until_ready(address, web)
             if not options["no_demo"] and not Study.objects.exists():
                 call_command("demo", url=f"{address.url}/dicom-web")
+                stage_recall()
             archive = bind_demo_archive()
             if not options["no_duties"] and not settings.CELERY_BROKER_URL:  # with a broker, Celery does them
                 children.append(server.start_duties())
