@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from access.audit_export.reasons import explain_event
 from access.models import AuditEvent, Department, User
 from frontend.log_words import name_action, name_door, name_outcome
-from frontend.people import format_name, format_number
+from frontend.people import describe_fault, format_name, format_number
 from frontend.reports import Tone
 from registry.models import Patient, Study
 
@@ -28,6 +28,7 @@ class LogLine:
     action: str
     patient: str
     number: str
+    number_fault: str
     study: str
     outcome: str
     tone: Tone
@@ -75,6 +76,7 @@ def _make_line(
         action=name_action(event.action),
         patient=format_name(patient.patient_name) if patient else "",
         number=format_number(numbers[0]) if numbers else "",
+        number_fault=describe_fault(numbers[0]) if numbers else "",
         study=studies.get(event.study_instance_uid, ""),
         outcome=outcome,
         tone=tone,

@@ -6,7 +6,9 @@ from datetime import date
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from registry.identity import find_number_fault
 from registry.models import Patient, PatientIdentifier
+from registry.swedish_numbers import WRONG_CHECK_DIGIT, WRONG_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Banner:
     name: str
     number: str
     number_is_national: bool
+    number_fault: str
     birth_date: str
     age: str
     sex: str
@@ -31,6 +34,7 @@ def read_banner(patient: Patient, today: date | None = None) -> Banner:
         name=format_name(patient.patient_name) or _("Name missing"),
         number=format_number(first) if first else _("Number missing"),
         number_is_national=bool(first and first.is_national),
+        number_fault=describe_fault(first) if first else "",
         birth_date=format_date(patient.patient_birth_date),
         age=describe_age(patient.patient_birth_date, today),
         sex=describe_sex(patient.patient_sex),
@@ -53,6 +57,18 @@ def format_number(identifier: PatientIdentifier) -> str:
     if identifier.is_national and len(value) == 12:
         return f"{value[:8]}-{value[8:]}"
     return value
+
+
+def describe_fault(identifier: PatientIdentifier) -> str:
+    """Say what its issuer's rule has against a number; empty if nothing. It is the person's number all the same."""
+    fault = find_number_fault(identifier.value, identifier.issuer)
+    if not fault:
+        return ""
+    words = {
+        WRONG_FORM: _("Invalid number: wrong form"),
+        WRONG_CHECK_DIGIT: _("Invalid number: wrong check digit"),
+    }
+    return words.get(fault, _("Invalid number: wrong date or check digit"))
 
 
 def format_date(text: str) -> str:
