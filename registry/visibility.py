@@ -69,6 +69,8 @@ class _Kept:
 
 
 _kept: dict[tuple[Actor, str], _Kept] = {}
+_last_hidden = NO_PATIENT
+"""The patient of the study that was hidden last from anybody: as many rows are read where there is no study at all."""
 
 
 def visible_studies(actor: Actor) -> QuerySet[Study]:
@@ -117,7 +119,7 @@ def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
     rows = _study_by_uid().fetch(uid=study_instance_uid, department=_department_of(actor))
     if not rows:
         # As much is read and decided as for a study that is hidden: the two take the same time.
-        _decide(actor, "read", NOWHERE, _read_record(actor, NO_PATIENT, now))
+        _decide(actor, "read", NOWHERE, _read_as_much(actor, now))
         raise UnknownStudy("no such study")
     pk, person_id, unit_id, provider_id, date, conflict, count, at_home, patient_epoch, access_epoch = rows[0]
     key = (actor, study_instance_uid)
@@ -134,6 +136,8 @@ def permitted_study(actor: Actor, study_instance_uid: str) -> VisibleStudy:
     record = _read_record(actor, person_id, now)
     decision = _decide(actor, "read", place, record)
     if not decision.permits:
+        global _last_hidden
+        _last_hidden = person_id
         raise UnknownStudy("no such study", decision, person_id)
     if not count:
         raise RemovedStudy("this study was removed", decision, person_id)
@@ -240,6 +244,15 @@ def _read_record(actor: Actor, person_id: int, now: datetime) -> PatientRecord:
     if reader.scope.region_wide:  # nothing about the patient matters to it
         return PatientRecord((), None)
     return add_foreign(read_record(reader, person_id, now), person_id, now)
+
+
+def _read_as_much(actor: Actor, now: datetime) -> PatientRecord:
+    """Read what is read for a study that is hidden, of the patient of the last one that was.
+
+    No service of others is asked about somebody whom nobody asked for.
+    """
+    reader = actor.on_behalf_of or actor
+    return PatientRecord((), None) if reader.scope.region_wide else read_record(reader, _last_hidden, now)
 
 
 def _decide(actor: Actor, action: Action, place: StudyPlace, record: PatientRecord) -> Decision:

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from access.actor import Actor, Scope
+from registry.access_rows import read_record
 from registry.models import ActiveChoice, CareRelation, Home, Study
 from registry.reading import permit_reading
 from registry.visibility import (
@@ -142,6 +143,25 @@ def test_a_system_that_asks_for_a_person_sees_what_both_may(department):
     asked = replace(make_region_actor(), on_behalf_of=make_actor(department))
     assert_sees(asked, studies, [True, False])
     assert_sees(replace(asked, permissions=frozenset({"store"})), studies, [False, False])
+
+
+def test_as_many_rows_are_read_where_there_is_no_study_as_for_the_one_hidden_last(department, monkeypatch):
+    hidden, outside = make_study(make_department()), make_system(department)
+    read = []
+
+    def watch(actor, patient, now):
+        read.append(patient)
+        return read_record(actor, patient, now)
+
+    monkeypatch.setattr("registry.visibility.read_record", watch)
+    for uid in (hidden.study_instance_uid, "1.2.3", make_uid()):
+        with pytest.raises(UnknownStudy) as refused:
+            permitted_study(outside, uid)
+        told = refused.value.person_id, refused.value.decision.reason
+        assert told == (
+            (hidden.person_id, "not_delivered") if uid == hidden.study_instance_uid else (None, "unknown")
+        )
+    assert read == [hidden.person_id] * 3
 
 
 def test_unknown_and_invisible_are_the_same_by_the_same_queries(department, django_assert_num_queries):
