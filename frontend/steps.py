@@ -1,7 +1,6 @@
 """The steps of a series: every frame of every instance with pixels, and the window presets that fit."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -118,14 +117,14 @@ def list_pictures(instances: QuerySet[Instance]) -> QuerySet[Instance]:
     return instances.filter(rows__gt=0).order_by("instance_number", "pk")
 
 
-def page_query(step: Step, window: Window, stack: Stack) -> str:
-    """Return the query of the stepper page that shows a step."""
-    values = {"instance": str(step.instance_place)}
+def page_values(step: Step, window: Window, stack: Stack, prefix: str = "") -> dict[str, str]:
+    """Return the parameters of the stepper page that show a step; `prefix` tells those of two stacks apart."""
+    values = {f"{prefix}instance": str(step.instance_place)}
     if stack.instances[step.instance_place - 1][1] > 1:
-        values["frame"] = str(step.frame_number)
+        values[f"{prefix}frame"] = str(step.frame_number)
     if window.value:
-        values["window"] = window.key
-    return "?" + urlencode(values)
+        values[f"{prefix}window"] = window.key
+    return values
 
 
 def list_windows(modality: str) -> tuple[Window, ...]:

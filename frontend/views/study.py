@@ -6,6 +6,7 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from access.actor import Actor
@@ -57,11 +58,18 @@ def show_study(request: HttpRequest, actor: Actor, study_instance_uid: str) -> H
         "corrections": list_correction_lines(actor, study.person_id),
         "requests": read_requests_under(decision, study),
         "earlier": list_earlier(actor, study),
+        "stepper_url": _first_pictures(study, cards),
         "route": None if is_masked(decision) else read_route(study),
         "may_send": may_send(actor, study),
         "section": "patient",
     }
     return render(request, "frontend/study.html", context)
+
+
+def _first_pictures(study: Study, cards: list[SeriesCard]) -> str:
+    """Return the address of the first series with pictures, empty if none has."""
+    uids = [card.series_instance_uid for card in cards if card.thumbnail]
+    return reverse("series", args=[study.study_instance_uid, uids[0]]) if uids else ""
 
 
 def _offer_choice(

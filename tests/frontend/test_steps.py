@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.steps import Stack, find_step, find_viewport, list_windows, page_query, rendered_url, step_at
+from frontend.steps import Stack, find_step, find_viewport, list_windows, page_values, rendered_url, step_at
 
 STACK = Stack("1.2", "1.3", (("1.4", 1, "512,512"), ("1.5", 3, "")))
 stacks = st.lists(st.integers(1, 5), min_size=1, max_size=8).map(
@@ -39,8 +39,12 @@ def test_pixels_are_shown_square_and_square_ones_as_they_are():
 
 def test_page_of_a_step_says_frame_and_window_only_where_they_matter():
     own, soft = list_windows("CT")[:2]
-    assert page_query(step_at(STACK, 1), own, STACK) == "?instance=1"
-    assert page_query(step_at(STACK, 3), soft, STACK) == "?instance=2&frame=2&window=soft"
+    assert page_values(step_at(STACK, 1), own, STACK) == {"instance": "1"}
+    assert page_values(step_at(STACK, 3), soft, STACK) == {
+        "instance": "2",
+        "frame": "2",
+        "window": "soft",
+    }
 
 
 def test_only_ct_has_presets_in_hounsfield_units():

@@ -117,6 +117,13 @@ def store(url: str, token: str, instances: tuple[bytes, ...]) -> None:
         assert answer.status == 200
 
 
+def store_earlier(stage: Stage) -> None:
+    """Store an examination of the same patient and the same part of the body from three years before."""
+    facts = StudyFacts(study_description="DT thorax", study_date="20210102", accession_number="A0")
+    client = ApiClient.objects.get(name="modality")
+    store(stage.url, issue_token(client).text, make_series(facts, PICTURES))
+
+
 def find_barriers(page: Page) -> list[str]:
     """Run axe on a page (its context must bypass the policy) and return what it found, one line a rule."""
     page.evaluate(AXE.read_text(encoding="utf-8"))

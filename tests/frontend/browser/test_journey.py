@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from access.models import AuditEvent
 from repository.models import Delivery
-from tests.frontend.browser.conftest import PICTURES, OpenPage, Stage
+from tests.frontend.browser.conftest import PICTURES, OpenPage, Stage, store_earlier
 
 pytestmark = pytest.mark.browser
 
@@ -66,6 +66,33 @@ def test_wheel_steps_and_never_leaves_the_stack(stage: Stage, open_page: OpenPag
     expect(page.locator("[data-place]")).to_have_text("3")
     page.mouse.wheel(0, 9000)
     expect(page.locator("[data-place]")).to_have_text(str(PICTURES))
+    assert stage.complaints == []
+
+
+def test_an_earlier_study_stands_beside_and_steps_along(stage: Stage, open_page: OpenPage):
+    store_earlier(stage)
+    page = open_page()
+    page.goto(stage.pages["study"])
+    page.get_by_role("link", name="Images beside this study").click()
+    places = page.locator("[data-place]")
+    expect(page.locator("[data-main]")).to_have_count(2)
+    expect(page.get_by_text("Earlier", exact=True)).to_be_visible()
+    page.wait_for_load_state("domcontentloaded")
+    page.keyboard.press("ArrowDown")
+    expect(places).to_have_text(["2", "2"])
+    page.get_by_label("Step together").uncheck()
+    page.locator("[data-wheel]").nth(1).hover()
+    page.mouse.wheel(0, 50)
+    expect(places).to_have_text(["2", "3"])
+    expect(page).to_have_url(re.compile(r"[?&]instance=2&beside_instance=3$"))
+    page.reload()
+    expect(places).to_have_text(["2", "3"])
+    for number in (0, 1):
+        picture = page.locator("[data-main]").nth(number)
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    page.get_by_role("link", name="Close the earlier study").click()
+    expect(page.locator("[data-main]")).to_have_count(1)
     assert stage.complaints == []
 
 
