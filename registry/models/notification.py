@@ -37,7 +37,7 @@ class FhirSubscription(models.Model):
 
 
 class FhirNotification(models.Model):
-    """One event to tell a subscriber of. Kinds: `handshake`, `heartbeat`, `event-notification`."""
+    """One event to tell a subscriber of. Kinds: `handshake`, `event-notification`, `deactivation`."""
 
     subscription = models.ForeignKey(FhirSubscription, models.CASCADE, related_name="notifications")
     number = models.PositiveBigIntegerField()

@@ -33,7 +33,8 @@ def pictures_of(page: str) -> list[str]:
 def show(portal, world, query: str) -> str:
     response = portal.get(world.pages["stepper"] + query)
     assert response.status_code == 200
-    return response.content.decode()
+    page: str = response.content.decode()
+    return page
 
 
 def test_priors_are_offered_and_open_beside(world, portal, prior):

@@ -19,6 +19,7 @@ from registry.fhir.errors import Forbidden, InvalidParameter, UnheldContent, Unk
 from registry.fhir.parameters import Criterion, Query, SearchParameter
 from registry.fhir.scan import key_of
 from registry.fhir.structure import Resource
+from registry.fhir.subscriptions.ending import end_subscription
 from registry.fhir.subscriptions.events import may_be_told
 from registry.fhir.subscriptions.form import make_notification, make_status, make_subscription
 from registry.fhir.subscriptions.order import Draft, read_draft
@@ -108,7 +109,7 @@ def update_subscription(asked: Asked, key: str, sent: Resource) -> Resource:
 
     def write() -> None:
         if draft is None:
-            FhirSubscription.objects.filter(pk=row.pk).update(status="off")
+            end_subscription(row)
         else:
             _fill(row, draft, asked.base)
             row.save(update_fields=FILLED)

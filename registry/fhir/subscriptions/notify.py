@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from access import audit
@@ -25,6 +25,7 @@ from registry.fhir.documents.rows import make_document_references
 from registry.fhir.formats import Format, write_resource
 from registry.fhir.structure import Resource
 from registry.fhir.subscriptions.channel import Message, post
+from registry.fhir.subscriptions.ending import DEACTIVATION, end_subscription
 from registry.fhir.subscriptions.events import TOLD, may_be_told, plan_notifications, subscriber_of
 from registry.fhir.subscriptions.form import make_notification
 from registry.fhir.subscriptions.happened import entries_of, subject_of
@@ -67,16 +68,20 @@ def notify_subscribers() -> int:
 
 def end_overdue() -> int:
     """Turn off the subscriptions whose end has come; returns how many."""
-    due = FhirSubscription.objects.filter(ends_at__lte=timezone.now()).exclude(status="off")
-    return int(due.update(status="off"))
+    overdue = FhirSubscription.objects.filter(ends_at__lte=timezone.now()).exclude(status="off")
+    rows = list(overdue.select_related("client").order_by("pk"))
+    for row in rows:
+        run_write(lambda: end_subscription(row))  # noqa: B023 (called at once)
+    return len(rows)
 
 
 def _due() -> list[FhirSubscription]:
     now = timezone.now()
     waiting = FhirNotification.objects.filter(sent_at__isnull=True, not_before__lte=now)
-    told = FhirSubscription.objects.filter(status__in=("requested", *TOLD)).select_related(
-        "client__department__unit"
-    )
+    ending = waiting.filter(kind=DEACTIVATION).values("subscription")
+    told = FhirSubscription.objects.filter(
+        Q(status__in=("requested", *TOLD)) | Q(status="off", pk__in=ending)
+    ).select_related("client__department__unit")
     beating = FhirSubscription.objects.filter(status="active", heartbeat_at__lte=now)
     keys = {*waiting.values_list("subscription_id", flat=True)[:1000], *beating.values_list("pk", flat=True)}
     return list(told.filter(pk__in=keys).order_by("pk"))
@@ -85,7 +90,9 @@ def _due() -> list[FhirSubscription]:
 def _claim(row: FhirSubscription) -> Parcel | None:
     """Take what is due of a subscription, in order: the first of it is the lock."""
     now = timezone.now()
-    waiting = list(row.notifications.filter(sent_at__isnull=True).order_by("number")[:MOST_EVENTS])
+    unsent = row.notifications.filter(sent_at__isnull=True)
+    unsent = unsent.filter(kind=DEACTIVATION) if row.status == "off" else unsent
+    waiting = list(unsent.order_by("number")[:MOST_EVENTS])
     if not waiting:
         return _claim_heartbeat(row)
     first = waiting[0]
@@ -96,6 +103,8 @@ def _claim(row: FhirSubscription) -> Parcel | None:
         return None
     if first.kind == "handshake":
         return Parcel(row, "handshake", (first,), _write(row, make_notification(row, "handshake")))
+    if first.kind == DEACTIVATION:  # a notification of no event, whose status is off
+        return Parcel(row, DEACTIVATION, (first,), _write(row, make_notification(row, "event-notification")))
     events = tuple(_as_permitted(row, event) for event in waiting if event.kind == first.kind)
     told = [event for event in events if event.focus]
     if not told:  # what they were about may not be seen any more
@@ -181,6 +190,8 @@ def _note_failure(parcel: Parcel, events: Any, row: Any, error: str) -> None:
     changed: dict[str, Any] = {"error": error}
     if attempts + 1 >= ERROR_AFTER:
         changed["status"] = "error"
+        if parcel.kind == DEACTIVATION:
+            events.update(not_before=None)
     row.exclude(status="off").update(**changed)
 
 

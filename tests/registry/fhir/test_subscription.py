@@ -373,11 +373,52 @@ def test_it_ends_by_itself_or_when_turned_off(ask, department, subscribe, hook):
     FhirSubscription.objects.filter(pk=one["id"]).update(ends_at=timezone.now())
     two["status"] = "off"
     assert ask(f"Subscription/{two['id']}", "PUT", body=orjson.dumps(two)).json()["status"] == "off"
-    taken = len(hook.taken)
     register(study)
     notify_subscribers()
-    assert len(hook.taken) == taken
+    notify_subscribers()
     assert ask(f"Subscription/{one['id']}").json()["status"] == "off"
+    assert len(hook.bundles) == 4
+    assert {values_of(bundle, "status")[0] for bundle in hook.bundles[2:]} == {"off"}
+
+
+def test_the_receiver_is_told_of_the_end_and_of_nothing_else(ask, department, subscribe, hook):
+    study = make_known(department)
+    made = subscribe().json()
+    notify_subscribers()
+    hook.stop()
+    register(study)
+    notify_subscribers()
+    made["status"] = "off"
+    for _ in range(2):  # turned off twice is turned off
+        ask(f"Subscription/{made['id']}", "PUT", body=orjson.dumps(made))
+    hook.start()
+    send_again()
+    send_again()
+    [bundle] = hook.bundles[1:]
+    check_resource(bundle)
+    assert (values_of(bundle, "type"), values_of(bundle, "status")) == (["event-notification"], ["off"])
+    assert (events_of(bundle), len(bundle["entry"])) == ([], 1)
+    made["status"] = "requested"
+    ask(f"Subscription/{made['id']}", "PUT", body=orjson.dumps(made))
+    notify_subscribers()
+    assert values_of(hook.bundles[2], "type") == ["handshake"]
+    assert ask(f"Subscription/{made['id']}").json()["status"] == "active"
+
+
+def test_who_never_took_a_handshake_is_told_of_no_end_and_the_end_is_told_three_times_at_most(
+    ask, subscribe, hook, department
+):
+    make_known(department)
+    bad, good = subscribe("/fail").json(), subscribe().json()
+    notify_subscribers()
+    hook.stop()
+    for one in (bad, good):
+        ask(f"Subscription/{one['id']}", "PUT", body=orjson.dumps(one | {"status": "off"}))
+    for _ in range(5):
+        send_again()
+    told = FhirNotification.objects.get(kind="deactivation")
+    assert (str(told.subscription_id), told.attempts, told.not_before) == (good["id"], 3, None)
+    assert set(FhirSubscription.objects.values_list("status", flat=True)) == {"off"}
 
 
 def test_a_heartbeat_is_sent_when_nothing_else_was(ask, department, subscribe, hook):
