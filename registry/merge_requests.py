@@ -57,7 +57,7 @@ def ask_to_merge(
         key = add(MergeRequest, unless_known=True, **named, **more)
         row = MergeRequest.objects.get(**named)
         if key is not None:
-            _tell(row, actor, "patient_merge_asked", [patient.pk for patient in patients])
+            _tell(row, actor, "merge_asked", [patient.pk for patient in patients])
     return row
 
 
@@ -163,7 +163,7 @@ def _decide(row: MergeRequest, decision: str, by: Actor, reason: str) -> None:
     row.decided_by, row.reason = by.subject[:200], reason[:400]
     row.save(update_fields=["decision", "decided_at", "decided_by", "reason", "merge"])
     patients = {patient.pk for number in numbers_of(row) if (patient := find_patient(number)) is not None}
-    _tell(row, by, f"patient_merge_{decision}", sorted(patients))
+    _tell(row, by, f"merge_{decision}", sorted(patients))
 
 
 def _tell(row: MergeRequest, actor: Actor, action: str, patients: list[int]) -> None:

@@ -73,7 +73,7 @@ def test_a_message_waits_and_nothing_moves_before_somebody_makes_it(study, queue
     assert keeper.post(f"merges/requests/{row.pk}/make", reason="again")[0] == 409
     ask_by_message("M3")
     assert (MergeRequest.objects.count(), PatientMerge.objects.count()) == (1, 1)
-    logged = AuditEvent.objects.filter(action="patient_merge_made").values_list("detail", flat=True)
+    logged = AuditEvent.objects.filter(action="merge_made").values_list("detail", flat=True)
     assert {entry["request"] for entry in logged} == {row.pk}
 
 
