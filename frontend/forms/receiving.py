@@ -73,7 +73,7 @@ def write_codes(codes: Mapping[str, Sequence[str]]) -> str:
 
 
 def read_codes(text: str) -> dict[str, list[str]]:
-    """Read procedure codes; fields are parted by semicolons, or by tabs as they come from a table; a meaning may have some.
+    """Read procedure codes; fields are parted by semicolons, or by tabs as in a table. A meaning may have semicolons.
 
     Raises
     ------
