@@ -234,7 +234,8 @@ def _list_way(name: str, matches: list[Match], count: int, terms: Terms, since: 
     home = "homes__" if is_home else ""
     condition = combine("study", matches, home=home)
     if since:
-        condition &= Q(**{f"{home}study_date__gte": since})
+        # Before the dates that were asked for: of several lower bounds SQLite goes by the first.
+        condition = Q(**{f"{home}study_date__gte": since}) & condition
     lifted = lift(condition)
     if lifted is None:
         return list(list_rows(condition & way.drive(terms) & written(name, terms, by_name=by_name))[:count])
@@ -251,7 +252,7 @@ def _list_way(name: str, matches: list[Match], count: int, terms: Terms, since: 
 def _is_near(matches: list[Match], since: str) -> bool:
     """Tell whether the region has few studies from a date on, up to where the search ends: read from an index alone."""
     dated = [match for match in matches if match.attribute.column == "study_date"]
-    lifted = lift(combine("study", dated) & Q(study_date__gte=since))
+    lifted = lift(Q(study_date__gte=since) & combine("study", dated))
     if lifted is None:
         return False
 
