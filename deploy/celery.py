@@ -13,6 +13,7 @@ for each kind of work, and one beat:
 import multiprocessing
 import os
 import socket
+import sys
 import threading
 import time
 from typing import Any
@@ -30,6 +31,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
+from deploy import pools  # noqa: E402, F401 (its handlers of signals)
 from deploy.alarm import sweep_beside, wake_soon  # noqa: E402
 from deploy.duties import ALL_DUTIES, DUTIES, packs_source, run_duty  # noqa: E402
 from registry.wishes.priorities import PRIORITIES  # noqa: E402
@@ -66,6 +68,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": VISIBLE_AGAIN_S, "socket_connect_timeout": CONNECT_S},
     task_time_limit=LONGEST_TASK_S,
     timezone=settings.TIME_ZONE,
+    CELERY_DB_REUSE_MAX=sys.maxsize,  # Celery closes no pool between tasks: `deploy.pools` looks after them
 )
 
 
