@@ -101,6 +101,7 @@ def test_a_fed_patient_is_found_by_each_part_of_them(feed, found, ask, token_of)
         assert found(query) == ids, query
     page = ask("Patient?address-city=malm%C3%B6", token=token_of(None, "read"))
     [entry] = Bundle.model_validate_json(page.content).entry
+    assert isinstance(entry.resource, ForeignPatient)
     assert entry.resource.address[0].line == ["Storgatan 1", "lgh 1101"]
     assert [one.value for one in entry.resource.telecom] == [MOBILE["value"], MAIL["value"]]
 
