@@ -23,6 +23,7 @@ from registry.models import (
     ReportVersion,
     Study,
 )
+from repository.delivery.contents.report_uids import document_uid, instance_number, note_uid, series_uid
 from repository.journal.columns import plain_values
 from repository.journal.duty import verify_journal, write_journal
 from repository.rebuild.rebuild import rebuild
@@ -219,6 +220,24 @@ def test_documents_made_of_them_are_theirs_again_and_not_made_twice(vendor, sour
     take(report("F1", "C", "Rättat", "20250314150000", accession="A1"))
     publish_study(uid)
     assert [maker for maker, *_ in made_documents()] == ["report", "report", "request"]
+
+
+def test_what_is_sent_of_a_report_has_the_uid_that_its_receivers_know(region):
+    before = sent_uids()
+    assert len(set(before)) == 6
+    keys = set(ReportVersion.objects.values_list("pk", flat=True))
+    lose_everything()
+    rebuild()
+    assert set(ReportVersion.objects.values_list("pk", flat=True)) != keys
+    assert sent_uids() == before
+
+
+def sent_uids():
+    """Series, document, note and number of every version."""
+    return sorted(
+        (series_uid(row.report), document_uid(row), note_uid(row), instance_number(row))
+        for row in ReportVersion.objects.select_related("report")
+    )
 
 
 def made_documents():

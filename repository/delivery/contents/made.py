@@ -8,7 +8,7 @@ from repository.delivery.contents.made_files import MadeInstance
 from repository.delivery.contents.recalled import find_recalled
 from repository.delivery.contents.rejection_notes import Rejected, make_note
 from repository.delivery.contents.report_instances import ENCAPSULATED_PDF, make_document
-from repository.delivery.contents.report_uids import document_uid, note_uid, series_uid
+from repository.delivery.contents.report_uids import document_uid, instance_number, note_uid, series_uid
 from repository.models import Delivery, RecallReceipt
 
 MADE_KINDS = frozenset({"report", "recall"})
@@ -40,12 +40,13 @@ def _make_note(delivery: Delivery, version: ReportVersion) -> MadeInstance | Non
     replaced = [int(key) for key in str(delivery.because.get("replaces", "")).split(",") if key]
     if not replaced or not delivery.destination.processes_rejection:
         return None
+    rows = ReportVersion.objects.select_related("report").filter(pk__in=replaced).order_by("pk")
     rejected = [
-        Rejected(series_uid(version.report_id), document_uid(key), ENCAPSULATED_PDF, is_image=False)
-        for key in replaced
+        Rejected(series_uid(row.report), document_uid(row), ENCAPSULATED_PDF, is_image=False) for row in rows
     ]
+    number = instance_number(version)
     return make_note(
-        delivery.study, note_uid(version.pk), REPLACED, rejected, version.authored_at, number=version.pk
+        delivery.study, note_uid(version), REPLACED, rejected, version.authored_at, number=number
     )
 
 

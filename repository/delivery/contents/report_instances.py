@@ -15,7 +15,7 @@ from repository.delivery.contents.made_files import (
 from repository.delivery.contents.report_files import PDF, read_file
 from repository.delivery.contents.report_messages import IMAGING_STUDY
 from repository.delivery.contents.report_pdf import STATES, render_report
-from repository.delivery.contents.report_uids import document_uid, series_uid
+from repository.delivery.contents.report_uids import document_uid, instance_number, series_uid
 
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 SERIES_NUMBER = 9901
@@ -27,10 +27,10 @@ def make_document(version: ReportVersion, study: Study) -> MadeInstance:
     is_pdf = file is not None and file.media_type == PDF
     content = file.content if file is not None and is_pdf else render_report(version, study, file)
     data = describe_study(study)
-    data.SOPClassUID, data.SOPInstanceUID = ENCAPSULATED_PDF, document_uid(version.pk)
-    data.SeriesInstanceUID, data.SeriesNumber = series_uid(version.report_id), SERIES_NUMBER
+    data.SOPClassUID, data.SOPInstanceUID = ENCAPSULATED_PDF, document_uid(version)
+    data.SeriesInstanceUID, data.SeriesNumber = series_uid(version.report), SERIES_NUMBER
     data.Modality, data.SeriesDescription = "DOC", "Report"
-    data.InstanceNumber = version.pk
+    data.InstanceNumber = instance_number(version)
     data.ConversionType, data.BurnedInAnnotation = "WSD", "YES"
     set_content_time(data, version.authored_at)
     data.AcquisitionDateTime = ""

@@ -1,27 +1,37 @@
 """The UIDs of the instances that we make of reports and recalls: the same for every destination and attempt.
 
+They are made of what a thing is known by, never of a key of the database: one that was rebuilt counts anew, and would
+give a receiver other content under a UID that it has.
+
 Standard: PS3.5 B.2 (UIDs below 2.25)
 """
 
+import json
 from datetime import datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from registry.affinity import affinity
+from registry.models import Report, ReportVersion
 
 
-def document_uid(version_id: int) -> str:
+def document_uid(version: ReportVersion) -> str:
     """Return the SOP Instance UID of a version of a report as an encapsulated document."""
-    return _uid(f"delivered-report/{version_id}")
+    return _uid(f"delivered-report/{_name_version(version)}")
 
 
-def note_uid(version_id: int) -> str:
+def note_uid(version: ReportVersion) -> str:
     """Return the SOP Instance UID of the note that rejects what a version replaces."""
-    return _uid(f"delivered-report-note/{version_id}")
+    return _uid(f"delivered-report-note/{_name_version(version)}")
 
 
-def series_uid(report_id: int) -> str:
+def series_uid(report: Report) -> str:
     """Return the Series Instance UID of the documents of a report."""
-    return _uid(f"delivered-report-series/{report_id}")
+    return _uid(f"delivered-report-series/{_name_report(report)}")
+
+
+def instance_number(version: ReportVersion) -> int:
+    """Return the Instance Number of what is made of a version: the minute it was written, so that they sort."""
+    return int(version.authored_at.timestamp() // 60)
 
 
 def note_series_uid(study_instance_uid: str) -> str:
@@ -38,6 +48,14 @@ def recall_uid(study_instance_uid: str, made_at: datetime, destination_id: int, 
         When the recall was opened: a rebuilt database counts its recalls anew.
     """
     return _uid(f"recall/{study_instance_uid}/{made_at.isoformat()}/{destination_id}/{generation}")
+
+
+def _name_report(report: Report) -> str:
+    return json.dumps([report.issuer, report.filler_number])
+
+
+def _name_version(version: ReportVersion) -> str:
+    return f"{_name_report(version.report)}/{bytes(version.digest).hex() or version.pk}"
 
 
 def _uid(name: str) -> str:

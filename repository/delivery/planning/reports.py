@@ -146,8 +146,8 @@ def _uids_of(version: ReportVersion, replaced: list[int], destination: Destinati
     """Return the instances that a version is sent as; none for a message, None where there is nothing to send."""
     kind = kind_of(destination.url)
     if kind not in AS_FILES:
-        return [document_uid(version.pk)] if kind == "worklist" else []
-    uids = [] if version.status == CANCELLED else [document_uid(version.pk)]
+        return [document_uid(version)] if kind == "worklist" else []
+    uids = [] if version.status == CANCELLED else [document_uid(version)]
     if replaced and destination.processes_rejection:
-        uids.append(note_uid(version.pk))
+        uids.append(note_uid(version))
     return uids or None
