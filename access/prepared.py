@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import BooleanField, Expression, Func, Model, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
-from access.statements import fetch
+from access.statements import adapt_moment, fetch
 
 M = TypeVar("M", bound=Model)
 
@@ -104,7 +104,7 @@ def _compiler(rows: QuerySet[Any, Any]) -> SQLCompiler:
 
 
 def _adapt(value: Any) -> Any:
-    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+    return adapt_moment(value, connections[DEFAULT_DB_ALIAS]) if isinstance(value, datetime) else value
 
 
 def _fill(parameters: tuple[Any, ...], values: dict[str, Any]) -> list[Any]:

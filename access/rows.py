@@ -26,7 +26,7 @@ from django.db.models import (
 )
 
 from access.database import is_sqlite
-from access.statements import execute, execute_many, fetch
+from access.statements import adapt_moment, execute, execute_many, fetch
 
 AnyField: TypeAlias = "Field[Any, Any]"
 
@@ -94,8 +94,10 @@ def _prepare(columns: "_Columns", row: Model, *, adding: bool) -> list[Any]:
 
 
 def _adapt(field: AnyField, value: Any, is_json: bool, database: Any) -> Any:
+    if value is None:
+        return None
     if type(value) is datetime:
-        return database.ops.adapt_datetimefield_value(value)
+        return adapt_moment(value, database)
     if is_json and type(value) in (list, dict) and database.vendor == "sqlite":
         return _write_json(value)
     return field.get_db_prep_save(value, database)

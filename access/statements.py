@@ -7,6 +7,7 @@ costs more than the statements themselves. On SQLite they go straight to the dri
 import re
 import sqlite3
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -66,6 +67,13 @@ def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
     with connection.cursor() as cursor:
         cursor.executemany(sql, rows)
         return int(cursor.rowcount)
+
+
+def adapt_moment(value: datetime, connection: Any) -> Any:
+    """Return a moment as the database takes it, as `connection.ops` does: without its questions where all is UTC."""
+    if value.tzinfo is UTC and connection.vendor == "sqlite" and connection.timezone is UTC:
+        return str(value.replace(tzinfo=None))
+    return connection.ops.adapt_datetimefield_value(value)
 
 
 def _is_direct(connection: Any, *, writes: bool) -> bool:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
-from access.statements import fetch
+from access.statements import adapt_moment, fetch
 from registry.epochs import raise_patient_epoch
 from registry.models import CareRelation, Study
 
@@ -33,13 +33,10 @@ def relate_from_examination(study: Study) -> bool:
         return False
     since = study.last_instance_at
     until = since + timedelta(days=settings.EXAMINATION_RELATION_DAYS)
-    adapt = connection.ops.adapt_datetimefield_value
+    database = connections[DEFAULT_DB_ALIAS]
+    begin, end, fresh = (adapt_moment(moment, database) for moment in (since, until, until - RENEWED_AFTER))
     key = (custodian.unit_id, study.person_id)
-    written = fetch(
-        _upsert(),
-        [*key, adapt(since), adapt(until), *key, adapt(until - RENEWED_AFTER), adapt(since)],
-        writes=True,
-    )
+    written = fetch(_upsert(), [*key, begin, end, *key, fresh, begin], writes=True)
     if not written or not written[0][0]:
         return False
     raise_patient_epoch(study.person_id)

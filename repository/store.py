@@ -167,7 +167,7 @@ def _take_small(request: _Request, number: int, data: bytes) -> PartResult:
         return early
     study, prepared = _prepare(request, header, data)
     pack = request.packs.of_study(header.study_instance_uid)
-    pack.writer.begin_part()
+    pack.writer.begin_part(header.transfer_syntax_uid)
     pack.writer.write(data)
     return _keep_part(request, number, pack, header, study, prepared, coercion)
 

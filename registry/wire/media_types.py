@@ -121,6 +121,7 @@ def media_type_of_frames(transfer_syntax_uid: str) -> str:
     return _MEDIA_TYPE_OF_SYNTAX.get(transfer_syntax_uid, _OCTET_STREAM)
 
 
+@lru_cache(maxsize=128)  # what one client sends it sends again and again
 def parse_media_type(text: str) -> MediaRange:
     """Read one media type, as in Content-Type; raises `MalformedMediaType`."""
     matched = _RANGE.match(text)

@@ -182,7 +182,7 @@ def _copy_part(
 def _copy_one(
     writer: PackWriter, document: DocumentBuilder, sources: _Sources, series_instance_uid: str, item: Moving
 ) -> Moved:
-    writer.begin_part()
+    writer.begin_part(item.transfer_syntax_uid)
     try:
         for block in sources.pack(item.pack_key).blocks(item.offset, item.length):
             writer.write(block)

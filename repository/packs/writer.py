@@ -44,6 +44,7 @@ class _OpenPart:
     start: int
     content_start: int
     head: bytearray | None
+    transfer_syntax_uid: str
 
 
 class PackWriter:
@@ -84,14 +85,17 @@ class PackWriter:
         """The instances that were kept so far."""
         return tuple(self._instances)
 
-    def begin_part(self) -> None:
-        """Begin an instance whose transfer syntax is not known yet."""
+    def begin_part(self, transfer_syntax_uid: str = "") -> None:
+        """Begin an instance; empty if its transfer syntax is not known yet.
+
+        Where it is known the header of the part is written once: else the first block is read back for its sum.
+        """
         if self._part is not None:
             raise PackMisuse("the part before was neither ended nor dropped")
         start = self.size_bytes
-        self._blocks.append(encode_part_header(self._preamble.boundary, ""))
+        self._blocks.append(encode_part_header(self._preamble.boundary, transfer_syntax_uid))
         self._hash = hashlib.sha256()
-        self._part = _OpenPart(start, self.size_bytes, bytearray())
+        self._part = _OpenPart(start, self.size_bytes, bytearray(), transfer_syntax_uid)
 
     def write(self, chunk: Buffer) -> None:
         """Append bytes of the current instance; a file preamble is replaced by zeroes.
@@ -128,7 +132,7 @@ class PackWriter:
     def end_part(
         self, *, sop_instance_uid: str, series_instance_uid: str, transfer_syntax_uid: str
     ) -> PackedInstance:
-        """Keep the current instance and name its transfer syntax in the part's header.
+        """Keep the current instance and name its transfer syntax in the part's header, if that does not yet.
 
         Raises
         ------
@@ -138,9 +142,13 @@ class PackWriter:
             When the device failed.
         """
         part = self._require_part()
-        header = encode_part_header(self._preamble.boundary, transfer_syntax_uid)
+        if transfer_syntax_uid != part.transfer_syntax_uid:
+            header = encode_part_header(self._preamble.boundary, transfer_syntax_uid)
+        else:
+            header = b""
         self._settle_short_head(part)
-        self._blocks.patch(part.start, header)
+        if header:
+            self._blocks.patch(part.start, header)
         instance = PackedInstance(
             sop_instance_uid,
             series_instance_uid,

@@ -1,11 +1,13 @@
 """Statements that go straight to the driver do what a cursor of Django does."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from access.models import CareProvider
-from access.statements import execute, execute_many, fetch
+from access.statements import adapt_moment, execute, execute_many, fetch
 
 INSERT = "INSERT INTO access_careprovider (hsa_id, name) VALUES (%s, %s)"
 NAMES = "SELECT name FROM access_careprovider WHERE hsa_id = %s"
@@ -53,3 +55,10 @@ def test_nothing_runs_in_a_transaction_that_has_failed():
         transaction.set_rollback(True)
         with pytest.raises((transaction.TransactionManagementError, OperationalError)):
             fetch(NAMES, ("SE1",))
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2))])
+@pytest.mark.parametrize("microsecond", [0, 1, 120_000])
+def test_a_moment_goes_in_as_django_writes_it(zone, microsecond):
+    moment = datetime(2025, 3, 30, 1, 59, 59, microsecond, tzinfo=zone)
+    assert adapt_moment(moment, connection) == connection.ops.adapt_datetimefield_value(moment)

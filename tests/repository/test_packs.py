@@ -334,6 +334,25 @@ def test_ranges_outside_of_the_pack_are_refused_at_once(small: Stored) -> None:
                 PackReader(reader).blocks(offset, length)
 
 
+@pytest.mark.parametrize("length", [10, BLOCK_BYTES - 1, 2 * BLOCK_BYTES + 10])
+def test_a_part_that_names_its_transfer_syntax_first_lies_as_one_that_names_it_last(
+    tmp_path: Path, length: int
+) -> None:
+    store = LocalObjectStore(tmp_path)
+    preamble = make_preamble("packs/00/one.pack")
+    packs = []
+    for name, begun_as in (("first", EXPLICIT), ("last", ""), ("otherwise", "1.2.840.10008.1.2.4.90")):
+        writer = PackWriter(store.create(name), preamble)
+        writer.begin_part(begun_as)
+        writer.write(part10(length))
+        writer.end_part(sop_instance_uid="1", series_instance_uid="2", transfer_syntax_uid=EXPLICIT)
+        writer.finish()
+        packs.append((tmp_path / name).read_bytes())
+    assert packs[0] == packs[1] == packs[2]
+    with store.open("first") as reader:
+        assert is_complete(reader)
+
+
 def test_a_pack_without_instances_is_never_finished(tmp_path: Path) -> None:
     store = LocalObjectStore(tmp_path)
     key = new_pack_key()
