@@ -10,13 +10,14 @@ from django.utils.translation import gettext_lazy
 from access.models import CareUnit, Department
 from frontend.forms.hours import add_hours, initial_hours, read_hours
 from frontend.forms.log import DAY
-from frontend.forms.wish import FLAGS, LISTS, Fields, read_fields, write_filter
+from frontend.forms.wish import FLAGS, LISTS, TEXTS, Fields, read_fields, write_filter
 from frontend.harmonised import is_swedish
 from registry.affinity import affinity
 from registry.affinity_domain.rules import FAMILIES
 from registry.harmonise.vocabulary import REGION_NAMES
 from registry.models import Destination, Subscription
 from registry.subscribing import SubscriptionDraft, draft_of
+from registry.wishes.filter import MOST_LENGTH
 
 BOXES = forms.CheckboxSelectMultiple
 USUAL_WANTS = ("images", "sr", "key_images")
@@ -44,6 +45,18 @@ class SubscriptionForm(forms.Form):
         required=False,
         max_length=200,
         help_text=gettext_lazy("Several with blanks between: 223 224 245"),
+    )
+    residence_area = forms.CharField(
+        label=gettext_lazy("Towns, municipalities or counties"),
+        required=False,
+        max_length=400,
+        help_text=gettext_lazy("Names or codes with commas between: Lund, Kävlinge, 1281"),
+    )
+    source_system = forms.CharField(
+        label=gettext_lazy("Sent by the systems"),
+        required=False,
+        max_length=400,
+        help_text=gettext_lazy("AE titles or names of clients with commas between: CT1_LUND, MR2"),
     )
     takes_own = forms.BooleanField(
         label=gettext_lazy("Also what the department stored itself"), required=False
@@ -80,6 +93,20 @@ class SubscriptionForm(forms.Form):
         if any(not (code.isascii() and code.isdigit() and len(code) <= 5) for code in codes):
             raise forms.ValidationError(_("A postal code is 1 to 5 digits."))
         return codes
+
+    def clean_residence_area(self) -> list[str]:
+        """Read names of places, and codes."""
+        return self._read_names("residence_area")
+
+    def clean_source_system(self) -> list[str]:
+        """Read AE titles and names of clients."""
+        return self._read_names("source_system")
+
+    def _read_names(self, name: str) -> list[str]:
+        names = [item.strip() for item in str(self.cleaned_data[name]).split(",") if item.strip()]
+        if any(len(item) > MOST_LENGTH for item in names):
+            raise forms.ValidationError(_("A name has %(most)d characters at most.") % {"most": MOST_LENGTH})
+        return names
 
     def clean(self) -> dict[str, Any]:
         """Read the hours."""
@@ -213,5 +240,6 @@ def _initial(row: Subscription | None) -> dict[str, Any]:
     found = read_fields(row.filter)
     if found is not None:
         initial |= dict(found.values) | dict(found.flags)
-        initial |= {"residence": " ".join(found.values.get("residence", ())), "takes_own": found.takes_own}
+        texts = {name: between.join(found.values.get(name, ())) for name, between in TEXTS.items()}
+        initial |= texts | {"takes_own": found.takes_own}
     return initial | initial_hours(row.window)

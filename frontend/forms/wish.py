@@ -1,7 +1,7 @@
 """The filter of a subscription as fields, both ways: what several fields say has to hold at once.
 
-A filter that says more than fields can (an alternative, a negation, two tests of a kind) came by another way and is
-kept as it is; the page shows it as its sentence.
+A filter that says more than fields can (an alternative, a negation, two tests of a kind, a name with a comma) came by
+another way and is kept as it is; the page shows it as its sentence.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,13 @@ LISTS = (
     "ordering_unit",
     "patient_class",
     "residence",
+    "residence_area",
+    "source_system",
     "care_relation",
 )
 """Tests with values, by the field of the same name."""
+TEXTS = {"residence": " ", "residence_area": ", ", "source_system": ", "}
+"""Fields that are typed, with what stands between their values."""
 FLAGS = ("emergency", "report_final")
 
 
@@ -56,10 +60,16 @@ def read_fields(filter_: Mapping[str, Any]) -> Fields | None:
         ((name, value),) = test.items()
         if name in values or name in flags:
             return None
-        if name in LISTS and isinstance(value, list):
+        if name in LISTS and isinstance(value, list) and not _is_cut_apart(name, value):
             values[name] = value
         elif name in FLAGS and isinstance(value, bool):
             flags[name] = "yes" if value else "no"
         else:
             return None
     return Fields(values, flags, takes_own)
+
+
+def _is_cut_apart(name: str, values: list[Any]) -> bool:
+    """Tell whether a field would read other values than it shows."""
+    between = TEXTS.get(name, "").strip()
+    return bool(between) and any(between in str(value) for value in values)

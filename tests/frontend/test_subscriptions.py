@@ -12,6 +12,12 @@ from tests.registry.factories import make_study
 PAGE = "/distribution/subscriptions/"
 CHEST = {"all": [{"modality_family": ["CT"]}, {"body_region": ["67734004"]}]}
 
+PLACES = [
+    {"residence": ["223", "224"]},
+    {"residence_area": ["Lund", "Kävlinge kommun"]},
+    {"source_system": ["CT1_LUND"]},
+]
+
 
 @pytest.fixture
 def archive(world):
@@ -61,6 +67,8 @@ def test_a_subscription_is_written_in_fields_and_listed_as_a_sentence(world, kee
         body_region=["67734004"],
         emergency="yes",
         residence="223 224",
+        residence_area="Lund,  Kävlinge kommun , ",
+        source_system="CT1_LUND",
         wants=["images", "report"],
         priority="urgent",
         days_0=["0"],
@@ -70,11 +78,13 @@ def test_a_subscription_is_written_in_fields_and_listed_as_a_sentence(world, kee
     page = keeper.post(f"{PAGE}of/{world.region.lund.pk}/new/", body, follow=True).content.decode()
     assert "CT of upper trunk" in page
     row = Subscription.objects.get()
-    assert row.filter == {"all": [*CHEST["all"], {"residence": ["223", "224"]}, {"emergency": True}]}
+    assert row.filter == {"all": [*CHEST["all"], *PLACES, {"emergency": True}]}
     assert (row.wants, row.priority) == (["images", "report"], "urgent")
     assert row.window == [{"days": [0], "from": "18:00", "to": "06:00"}]
     form = keeper.get(f"{PAGE}{row.pk}/").content.decode()
     assert 'value="223 224"' in form
+    assert 'value="Lund, Kävlinge kommun"' in form
+    assert 'value="CT1_LUND"' in form
     assert 'value="67734004" ' in form or 'value="67734004"' in form
     keeper.post(f"{PAGE}{row.pk}/", filled(archive))
     row.refresh_from_db()
@@ -117,6 +127,7 @@ def test_a_filter_that_fields_cannot_say_is_kept_as_it_is(world, keeper, archive
     [
         ({"wants": []}, "What is sent"),
         ({"destination": "999999"}, "To"),
+        ({"source_system": 65 * "x"}, "A name has 64 characters at most."),
         ({"residence": "abc"}, "A postal code is 1 to 5 digits."),
         ({"days_0": ["1"]}, "Hours need days, a beginning and an end."),
         ({"body_region": ["knee"]}, "Body regions"),
@@ -165,6 +176,7 @@ def test_fields_are_read_back_as_they_were_written(fields):
         {"all": [{"modality_family": ["CT"]}, {"modality_family": ["MR"]}]},
         {"not": {"emergency": True}},
         {"source": ["SE1"]},
+        {"source_system": ["CT1, old"]},
     ],
 )
 def test_what_fields_cannot_say_is_not_read(wanted):
