@@ -3,6 +3,8 @@
 Standard: IHE ITI TF-2 3.65, 3.105
 """
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -35,7 +37,7 @@ REFUSED = 422
 
 def provide_bundle(request: HttpRequest, asked: Asked) -> Answer:
     """Take the Bundle of a transaction; answers in its order. Standard: IHE ITI TF-2 3.65.4.2"""
-    _require_store(asked)
+    require_store(asked)
     try:
         with admitted_upload(asked.actor):
             bundle = read_resource(*read_whole(request), "Bundle")
@@ -51,7 +53,7 @@ def provide_bundle(request: HttpRequest, asked: Asked) -> Answer:
 
 def publish(request: HttpRequest, asked: Asked) -> Answer:
     """Take one DocumentReference that holds its document. Standard: IHE ITI TF-2 3.105.4.1"""
-    _require_store(asked)
+    require_store(asked)
     try:
         with admitted_upload(asked.actor):
             made = publish_reference(asked, read_resource(*read_whole(request), "DocumentReference"))
@@ -68,7 +70,7 @@ def publish_reference(asked: Asked, sent: Resource) -> Resource:
     SubmissionRefused
         With everything that is wrong; nothing was kept.
     """
-    _require_store(asked)
+    require_store(asked)
     contents: list[Resource] = sent.get("content", [])
     attachment = contents[0].get("attachment", {}) if contents else {}
     if "data" not in attachment:
@@ -76,15 +78,29 @@ def publish_reference(asked: Asked, sent: Resource) -> Resource:
             "attachment.data holds the document; with attachment.url send a transaction",
             "DocumentReference.content[0].attachment.data",
         )
-    provided = _read_published(asked, sent)
-    registered = accept(asked.actor, provided, door="iti-105")
+    return register_reference(asked, sent, door="iti-105")
+
+
+def register_reference(
+    asked: Asked, sent: Resource, *, door: str, beside: Sequence[Resource] = ()
+) -> Resource:
+    """Register a DocumentReference with its data alone; `beside` are entries with what it refers to.
+
+    Raises
+    ------
+    SubmissionRefused
+        With everything that is wrong; nothing was kept.
+    """
+    provided = _read_published(asked, sent, beside)
+    registered = accept(asked.actor, provided, door=door)
     symbol = provided.submission.entries[0].entry_uuid
     entry = DocumentEntry.objects.get(entry_uuid=registered.uuids.get(symbol, symbol))
     return make_document_references(asked.base, asked.actor, [entry])[0]
 
 
-def _read_published(asked: Asked, sent: Resource) -> Provided:
-    reading = Reading(asked.base, [{"resource": sent}])
+def _read_published(asked: Asked, sent: Resource, beside: Sequence[Resource]) -> Provided:
+    reading = Reading(asked.base, [{"resource": sent}, *beside])
+    reading.by_url |= {entry["fullUrl"]: number for number, entry in enumerate(beside, 1)}
     read_reference(reading, 0, sent)
     draft = reading.drafts[0]
     held = SubmissionSetDraft(
@@ -124,6 +140,7 @@ def _response(status: str, location: str) -> Resource:
     return {"response": {"status": status, "location": location}}
 
 
-def _require_store(asked: Asked) -> None:
+def require_store(asked: Asked) -> None:
+    """Refuse who may not store at all."""
     if not asked.actor.may("store"):
         raise Forbidden(f"{asked.actor.subject} may not store: the credential's scopes do not include it")

@@ -98,9 +98,12 @@ def _key_of_address(reading: Reading, address: str) -> int:
 
 
 def _key_of_identifiers(identifiers: list[Resource]) -> int:
-    for identifier in identifiers:
-        if identifier.get("value"):
-            for number in numbers_of(Token(identifier.get("system", ""), identifier["value"])):
-                if (patient := find_patient(number)) is not None:
-                    return patient.pk
-    return 0
+    """Return the key of the one patient whose numbers these are; 0 for nobody, and for numbers of several."""
+    found = {
+        patient.pk
+        for identifier in identifiers
+        if identifier.get("value")
+        for number in numbers_of(Token(identifier.get("system", ""), identifier["value"]))
+        if (patient := find_patient(number)) is not None
+    }
+    return found.pop() if len(found) == 1 else 0

@@ -11,7 +11,7 @@ from registry.fhir.door import ResourceDoor
 from registry.fhir.resources import document_reference
 from registry.fhir.urls import unknown
 from registry.fhir.views import fhir_view
-from repository.fhir import binary
+from repository.fhir import binary, generate
 from repository.fhir.provide import provide_bundle, publish, publish_reference
 from repository.fhir.refusals import TRANSFER_ERRORS
 
@@ -35,6 +35,10 @@ document_urls = [
             {"GET": views.search_by_address(document_reference.DOOR), "POST": publish}, TRANSFER_ERRORS
         ),
     ),
+    path(
+        f"DocumentReference/${generate.OPERATION.name}",
+        fhir_view({"POST": generate.generate_metadata}, TRANSFER_ERRORS),
+    ),
     path("Binary/<str:key>", binary.retrieve_document),
 ]
 
@@ -42,6 +46,7 @@ document_urls = [
 def with_documents(doors: Sequence[ResourceDoor]) -> tuple[ResourceDoor, ...]:
     """Return the table of resources with what documents have beside their metadata."""
     held = document_reference.DOOR
-    statements = (*held.statements, RECIPIENT, f"{RECIPIENT}.Simplified")
-    writable = replace(held, create=publish_reference, statements=statements)
+    statements = (*held.statements, RECIPIENT, f"{RECIPIENT}.Simplified", f"{RECIPIENT}.Generate")
+    operations = (*held.operations, generate.OPERATION)
+    writable = replace(held, create=publish_reference, statements=statements, operations=operations)
     return (*(writable if door is held else door for door in doors), binary.DOOR)
