@@ -25,7 +25,7 @@ from repository.retrieve import StoredInstance
 
 # A page of a document is read, not run: nothing is loaded into it, and it has no origin.
 _PAGE_POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
-_FILE_POLICY = "default-src 'none'; object-src 'self'; frame-ancestors 'self'"
+_FILE_POLICY = "default-src 'none'; object-src 'self'; media-src 'self'; frame-ancestors 'self'"
 _TEXTS = (HTML, PLAIN, XML)
 
 

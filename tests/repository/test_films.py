@@ -13,8 +13,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from access.authentication import authenticate
 from repository import films, guarded_codecs, rendition_cache
 from repository.decode import RLE_LOSSLESS, decode_frame
+from repository.dicomweb.rendered import retrieve_rendered
 from repository.encode import encode_frame
 from repository.films import FilmTooLarge, UnencodableFilm, stream_film
 from repository.frame_times import find_frame_delay_s, find_frame_delays_s
@@ -159,6 +161,18 @@ def test_the_uri_service_makes_films_too(vendor, film, client):
     answer = client.get("/wado", {**query, "contentType": "video/mp4"}, headers=vendor.headers)
     assert (answer.status_code, answer["Content-Type"]) == (200, "video/mp4")
     assert durations_of(body_of(answer)) == [18_000] * 4
+
+
+@pytest.mark.django_db
+def test_the_policy_of_a_film_lets_a_page_made_of_it_load_it_and_nothing_else(vendor, film, rf):
+    """A browser makes a page of a film that a link leads to, under the policy of the answer; Chromium obeys it."""
+    _, _, study, _, series, _, instance = film.split("/")
+    request = rf.get(f"/dicom-web{film}/rendered", headers={**vendor.headers, "Accept": "video/mp4"})
+    answer = retrieve_rendered(request, authenticate(request), study, series, instance)
+    policy = answer["Content-Security-Policy"].split("; ")
+    assert "default-src 'none'" in policy
+    assert "media-src 'self'" in policy
+    assert not [rule for rule in policy if rule.startswith(("script-src", "style-src", "img-src"))]
 
 
 @pytest.mark.django_db
