@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
-from repository import rewritten_frames
+from repository import retrieve
 from tests.support import dicom
 
 pytestmark = pytest.mark.django_db
@@ -54,13 +54,13 @@ def test_frames_of_a_deflated_instance_are_those_of_the_inflated_one(vendor, acc
 def inflations(monkeypatch) -> list[str]:
     """Note every instance that is inflated for its frames."""
     seen: list[str] = []
-    stream = rewritten_frames.stream_file
+    stream = retrieve.stream_file
 
     def note(item, *args):
         seen.append(item.sop_instance_uid)
         return stream(item, *args)
 
-    monkeypatch.setattr(rewritten_frames, "stream_file", note)
+    monkeypatch.setattr("repository.rewritten_frames.stream_file", note)
     return seen
 
 
