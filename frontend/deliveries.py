@@ -12,7 +12,7 @@ from access.reach import DESTINATIONS, REPLAY
 from frontend.modalities import Badge, make_study_badge
 from frontend.people import format_date
 from frontend.reports import Tone
-from frontend.route import describe_state, name_kind_of_delivery
+from frontend.route import describe_state, name_kind_of_delivery, say_answer
 from frontend.studies import name_hospital
 from registry.models import Destination, Study
 from repository.delivery.operating.listing import (
@@ -102,7 +102,7 @@ def _make_line(keeper: Actor, row: Delivery) -> DeliveryLine:
         tone=tone,
         word=row.state,
         reason=explain(row),
-        answer=row.reason,
+        answer=say_answer(row),
         attempts=row.attempts,
         done=getattr(row, "arrived", 0),
         total=getattr(row, "total", 0),

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from frontend.reports import Tone
 from registry.models import Destination
+from repository.delivery.operating.said import translate_error
 from repository.delivery.receivers.kinds import Kind, kind_of
 
 
@@ -51,7 +52,7 @@ def describe_destination(row: Destination) -> DestinationState:
             _("Maintenance"), "warn", _("until %(when)s") % {"when": f"{until:%Y-%m-%d %H:%M}"}
         )
     if row.breaker == Destination.OPEN:
-        return DestinationState(_("Does not answer"), "bad", row.last_error)
+        return DestinationState(_("Does not answer"), "bad", translate_error(row.last_error))
     if row.last_error:
-        return DestinationState(_("Unsteady"), "warn", row.last_error)
+        return DestinationState(_("Unsteady"), "warn", translate_error(row.last_error))
     return DestinationState(_("In order"), "ok", "")

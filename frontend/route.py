@@ -11,6 +11,7 @@ from frontend.reports import Tone
 from registry.models import Study
 from repository.delivery.operating.reasons import explain
 from repository.delivery.operating.receipts import Receipt, read_receipts
+from repository.delivery.operating.said import is_from_receiver, translate_error
 from repository.models import Delivery
 
 _TONES: tuple[Tone, ...] = ("ok", "quiet", "warn", "bad")
@@ -96,11 +97,17 @@ def _view(row: Delivery) -> DeliveryView:
         state=state,
         tone=tone,
         reason=explain(row),
-        answer=row.reason,
+        answer=say_answer(row),
         delivered_at=row.delivered_at,
         done=getattr(row, "arrived", 0),
         total=getattr(row, "total", 0),
     )
+
+
+def say_answer(row: Delivery) -> str:
+    """Return what was written down beside the reason; what a receiver says in its own words says so."""
+    words = translate_error(row.reason)
+    return f"{_('The receiver says:')} {words}" if is_from_receiver(row) else words
 
 
 def name_kind_of_delivery(kind: str) -> str:

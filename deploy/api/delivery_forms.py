@@ -8,7 +8,8 @@ from rest_framework import serializers
 from deploy.api.forms import Form, department_field
 from repository.delivery.operating.listing import KINDS, MOST_A_PAGE, STATES, DeliveryFilter
 from repository.delivery.operating.reasons import explain
-from repository.models import Delivery
+from repository.delivery.operating.said import translate_error
+from repository.models import Attempt, Delivery
 
 
 class DeliveryWanted(Form):
@@ -56,7 +57,9 @@ class DeliveryRow(Form):
     state = serializers.ChoiceField(STATES)
     reason_code = serializers.CharField()
     reason = serializers.SerializerMethodField(help_text="Why, and what comes next, as a sentence")
-    receiver_says = serializers.CharField(source="reason")
+    receiver_says = serializers.SerializerMethodField(
+        help_text="What was written down beside it, in the reader's language; a receiver's own words as they came"
+    )
     subscriptions = serializers.ListField(child=serializers.IntegerField(), source="subscription_ids")
     attempts = serializers.IntegerField()
     instances = serializers.IntegerField(source="total")
@@ -71,6 +74,10 @@ class DeliveryRow(Form):
         """Say why."""
         return explain(row)
 
+    def get_receiver_says(self, row: Delivery) -> str:
+        """Say what was written down beside it."""
+        return translate_error(row.reason)
+
 
 class AttemptRow(Form):
     """One try."""
@@ -82,7 +89,11 @@ class AttemptRow(Form):
     bytes_sent = serializers.IntegerField()
     http_status = serializers.IntegerField(allow_null=True)
     error_class = serializers.CharField()
-    error = serializers.CharField()
+    error = serializers.SerializerMethodField()
+
+    def get_error(self, row: Attempt) -> str:
+        """Say how it failed."""
+        return translate_error(row.error)
 
 
 class Done(Form):

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from deploy.api.forms import Form, department_field
 from registry.models import Destination
 from repository.delivery.operating.keeping import VERIFICATIONS
+from repository.delivery.operating.said import translate_error
 from repository.delivery.receivers.kinds import SCHEMES, kind_of
 
 KINDS = sorted({scheme.kind for scheme in SCHEMES.values()})
@@ -77,7 +78,11 @@ class DestinationRow(DestinationFields):
     maintenance_until = serializers.DateTimeField(allow_null=True)
     breaker = serializers.ChoiceField([Destination.CLOSED, Destination.OPEN])
     open_until = serializers.DateTimeField(allow_null=True)
-    last_error = serializers.CharField()
+    last_error = serializers.SerializerMethodField()
+
+    def get_last_error(self, row: Any) -> str:
+        """Say what was wrong last, in the reader's language."""
+        return translate_error(row.last_error)
 
     def get_kind(self, row: Any) -> str:
         """Return the kind that the address says; empty for none that there is."""
@@ -117,6 +122,10 @@ class ProbeRow(Form):
     """What a test found: nothing of a patient was sent; `error` is empty when the receiver answered as it should."""
 
     answers = serializers.BooleanField()
-    error = serializers.CharField()
+    error = serializers.SerializerMethodField()
     latency_ms = serializers.IntegerField()
     certificate = CertificateRow(allow_null=True)
+
+    def get_error(self, row: Any) -> str:
+        """Say what is wrong, in the reader's language."""
+        return translate_error(row.error)

@@ -24,6 +24,7 @@ from frontend.views.preferences import safe_next
 from registry.noted import InvalidEntry
 from repository.delivery.operating import operate
 from repository.delivery.operating.listing import deliveries_kept_by, narrow
+from repository.delivery.operating.said import translate_error
 from repository.delivery.planning.recall_receipts import acknowledge_recall
 from repository.delivery.queue.retry import retry
 from repository.models import Delivery, RecallReceipt
@@ -52,7 +53,7 @@ def operate_destination(request: HttpRequest, actor: Actor, pk: int, act: str) -
     row = find_destination(keeper, pk)
     if act == "test":
         found = operate.test_destination(keeper, row, door=DOOR)
-        words = {"name": row.name, "ms": found.latency_ms, "error": found.error}
+        words = {"name": row.name, "ms": found.latency_ms, "error": translate_error(found.error)}
         if found.answers:
             tell(request, _("%(name)s answers, in %(ms)s ms.") % words)
         else:

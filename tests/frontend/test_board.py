@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -50,6 +51,41 @@ def test_the_board_counts_what_waits_where_and_since_when(world, keeper, deliver
     assert "3 hours" in page
     assert "1 without a basis" in page
     assert "60 minutes" in page  # one is queued, one went in the last hour
+
+
+ERRORS = [
+    ("no_connection", "no connection to the receiver", "ingen förbindelse med mottagaren"),
+    ("connection_cut", "the connection broke: reset by peer", "förbindelsen bröts: reset by peer"),
+    ("receiver_slow", "the receiver did not answer in time", "mottagaren svarade inte i tid"),
+    ("receiver_full", "the receiver had no room for 3 instances", "antal bilder som blev kvar: 3"),
+    ("receiver_busy", "the receiver rejects associations for now", "avvisar associationer tills vidare"),
+    ("receiver_error", "503 Service Unavailable: full moon", "503 Service Unavailable: full moon"),
+    ("destination_fault", "the receiver does not accept the token (401)", "inloggningsnyckeln (401)"),
+    ("answer_unreadable", "answered 200, but the answer is empty", "svarade 200, men svaret är tomt"),
+    ("cannot_be_verified", "the receiver does not answer a search", "mottagaren svarar inte på en sökning"),
+    ("request_refused", "this destination takes no messages", "tar inte emot meddelanden"),
+    (
+        "instances_refused",
+        "1.2.3: it does not take this SOP class (0122)",
+        "1.2.3: den tar inte emot den här SOP-klassen (0122)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "stored", "said"), ERRORS, ids=[code for code, _stored, _said in ERRORS])
+def test_what_went_wrong_is_said_in_swedish_and_a_receivers_own_words_stay(
+    world, portal, keeper, delivery, code, stored, said
+):
+    Delivery.objects.update(state="dead", reason_code=code, reason=stored)
+    Destination.objects.update(breaker="open", last_error=stored)
+    keeper.cookies["django_language"] = portal.cookies["django_language"] = "sv"
+    route = f"/studies/{delivery.study.study_instance_uid}/distribution/"
+    for page in (keeper.get(BOARD), keeper.get(DELIVERIES), portal.get(route)):
+        content = unescape(page.content.decode())
+        assert said in content
+        assert stored == said or stored not in content
+        assert ("Mottagaren svarar:" in content) is (stored == said)
+    assert Delivery.objects.get().reason == stored
 
 
 def test_a_destination_that_does_not_answer_says_so(world, keeper):

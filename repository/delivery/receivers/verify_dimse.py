@@ -108,10 +108,10 @@ def _ask(association: Any, transaction: str, instances: Sequence[Any]) -> None:
         text = "the receiver knows no storage commitment: choose another verification for this destination"
         raise FailedRequest(Failure("destination", "cannot_be_verified", text)) from error
     if "Status" not in status or status.Status != 0:
-        code = f" ({status.Status:04X})" if "Status" in status else ""
-        raise FailedRequest(
-            Failure("retry", "cannot_be_verified", f"the receiver refuses to commit to what it has{code}")
-        )
+        text = "the receiver refuses to commit to what it has"
+        if "Status" in status:
+            text = f"the receiver refuses to commit to what it has ({status.Status:04X})"
+        raise FailedRequest(Failure("retry", "cannot_be_verified", text))
 
 
 def _wait_for_report(transaction: str, on_wait: Callable[[], None]) -> frozenset[str]:

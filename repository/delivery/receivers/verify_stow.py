@@ -94,7 +94,7 @@ def _require_success(response: urllib3.BaseHTTPResponse, what: str) -> None:
     text = f"the receiver answers {what} with {response.status}"
     if response.status >= 500 or response.status in (408, 429):
         raise FailedRequest(Failure("retry", "cannot_be_verified", text, response.status))
-    text += ": choose another verification for this destination"
+    text = f"the receiver answers {what} with {response.status}: choose another verification for this destination"
     raise FailedRequest(Failure("destination", "cannot_be_verified", text, response.status))
 
 

@@ -149,3 +149,16 @@ def test_a_question_that_cannot_be_read_is_refused(keeper, query, named):
     status, answer = keeper.get(PATH, **query)
     assert status == 400
     assert named in answer["error"]
+
+
+def test_what_was_written_down_is_said_in_the_language_that_is_asked_for(keeper, delivery, archive):
+    stored, said = "the connection broke: reset by peer", "förbindelsen bröts: reset by peer"
+    Delivery.objects.update(reason=stored)
+    Destination.objects.update(last_error=stored)
+    Attempt.objects.create(delivery=delivery, started_at=timezone.now(), worker="w", error=stored)
+    for language, words in (("en", stored), ("sv", said)):
+        keeper.client.defaults["HTTP_ACCEPT_LANGUAGE"] = language
+        assert keeper.get(f"{PATH}/{delivery.pk}")[1]["receiver_says"] == words
+        tries = keeper.get(f"{PATH}/{delivery.pk}/attempts")[1]["results"]
+        assert [row["error"] for row in tries] == [words]
+        assert keeper.get(f"destinations/{archive.pk}")[1]["last_error"] == words
