@@ -82,6 +82,8 @@ class _Progress:
     sent_bytes: int = 0
     renewed_at: float = field(default_factory=time.monotonic)
     pace: Pace | None = None
+    is_last: bool = False
+    is_ended: bool = False
 
     def note_sent(self, sent_bytes: int) -> None:
         self.sent_bytes += sent_bytes
@@ -152,14 +154,20 @@ def _attempt(lease: Lease, source: Source[Any], is_stopping: Callable[[], bool])
     receiver = connect(delivery.destination)
     try:
         unanswered: set[str] = set()
-        for number, batch in enumerate(split_batches(waiting)):
+        batches = list(split_batches(waiting))
+        for number, batch in enumerate(batches):
             if number:
                 _check_allowed(_read_delivery(lease))
                 leases.renew(lease)
                 batch = _read_again(lease, delivery, batch, source)
             progress = _Progress(lease, is_stopping)
             progress.pace = make_pace(delivery.destination, progress.keep)
+            progress.is_last = (
+                number == len(batches) - 1 and not unanswered and not _verifies(receiver, delivery)
+            )
             unanswered |= _send_batch(progress, receiver, batch, source, outgoing)
+            if progress.is_ended:
+                return
         if not unanswered:
             _verify(_Progress(lease, is_stopping), receiver, delivery, source)
     finally:
@@ -185,8 +193,11 @@ def _tell(progress: _Progress, delivery: Delivery) -> None:
         tell(delivery, progress.note_sent, progress.renew)
     except UnknownSubject as error:
         raise _Stopped(Delivery.WITHDRAWN, "removed") from error
-    leases.record_items(progress.lease, (), {}, progress.sent_bytes)
-    leases.complete(progress.lease)
+    leases.record_items(progress.lease, (), {}, progress.sent_bytes, is_end=True)
+
+
+def _verifies(receiver: Receiver, delivery: Delivery) -> bool:
+    return delivery.destination.verify != "none" and receiver.verify is not None
 
 
 def _verify(progress: _Progress, receiver: Receiver, delivery: Delivery, source: Source[Any]) -> None:
@@ -286,12 +297,16 @@ def _send_files(
     again = [] if are_unpacked else unpack_refused(files, answer.failed)
     sent = {file.sop_instance_uid for file in files} - {file.sop_instance_uid for file in again}
     failed = {uid: reason for uid, reason in answer.failed.items() if uid in sent}
-    leases.record_items(progress.lease, answer.stored & sent, failed, progress.sent_bytes)
     unnamed = sent - answer.stored - failed.keys() - answer.busy
+    busy = sent & answer.busy
+    progress.is_last = progress.is_last and not (again or unnamed or busy)
+    leases.record_items(
+        progress.lease, answer.stored & sent, failed, progress.sent_bytes, is_end=progress.is_last
+    )
+    progress.is_ended = progress.is_last
     if unnamed:
         text = f"the receiver's answer does not name {len(unnamed)} of {len(sent)} instances"
         raise FailedRequest(Failure("retry_once", "answer_incomplete", text))
-    busy = sent & answer.busy
     if again:
         progress.sent_bytes = 0
         busy |= _send_files(progress, receiver, again, are_unpacked=True)

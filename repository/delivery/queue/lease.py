@@ -68,8 +68,19 @@ def renew(lease: Lease, for_s: float = 0.0) -> None:
     run_write(write)
 
 
-def record_items(lease: Lease, delivered: Iterable[str], failed: Mapping[str, str], sent_bytes: int) -> None:
-    """Write what the receiver said of each instance; `failed` maps its UID to the reason."""
+def record_items(
+    lease: Lease,
+    delivered: Iterable[str],
+    failed: Mapping[str, str],
+    sent_bytes: int,
+    *,
+    is_end: bool = False,
+) -> None:
+    """Write what the receiver said of each instance; `failed` maps its UID to the reason.
+
+    With `is_end` the attempt is completed in the same transaction: this was the last answer. While that cannot be
+    written to the access log, the answer stays nevertheless: what has arrived is not sent again.
+    """
     arrived = list(delivered)
 
     def write() -> None:
@@ -84,7 +95,15 @@ def record_items(lease: Lease, delivered: Iterable[str], failed: Mapping[str, st
         attempt.bytes_sent += sent_bytes
         attempt.save()
 
-    run_write(write)
+    def write_and_end() -> None:
+        write()
+        _complete(lease)
+
+    try:
+        run_write(write_and_end if is_end else write)
+    except audit.UnrecordedAccess:
+        run_write(write)
+        raise
 
 
 def forget_items(lease: Lease, uids: Iterable[str]) -> None:

@@ -42,9 +42,10 @@ def claim(worker: str, priorities: Iterable[str] = PRIORITIES) -> Lease | None:
     requests must have ended; its last slot is kept for urgent ones.
     """
     ranks = [rank_priority(priority) for priority in priorities]
-    if not _claimable(database_now(), ranks).exists():  # reading first spares the write lock an idle round
+    destination_ids = _destinations_in_turn(database_now(), ranks)
+    if not destination_ids:  # reading first spares the write lock an idle round
         return None
-    return run_write(partial(_claim, worker, ranks))
+    return run_write(partial(_claim, worker, ranks, destination_ids))
 
 
 def sweep_leases() -> int:
@@ -86,9 +87,10 @@ def _claimable(now: datetime, ranks: list[int]) -> QuerySet[Delivery]:
     )
 
 
-def _claim(worker: str, ranks: list[int]) -> Lease | None:
+def _claim(worker: str, ranks: list[int], destination_ids: list[int]) -> Lease | None:
+    """Claim for the first of these that still has something, under its lock: what was read before is but a hint."""
     now = database_now()
-    for destination_id in _destinations_in_turn(now, ranks):
+    for destination_id in destination_ids:
         # The destination's row is the lock under which its slots are counted; who finds it taken passes on.
         locked = Destination.objects.select_for_update(skip_locked=True, no_key=True)
         destination = locked.filter(pk=destination_id, breaker=Destination.CLOSED).first()

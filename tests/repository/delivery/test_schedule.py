@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from access.audit import UnrecordedAccess
 from registry.models import Destination
 from repository.delivery.planning.plan import plan_deliveries
 from repository.delivery.queue import breaker, lease
@@ -13,6 +14,7 @@ from repository.delivery.queue.deadlines import expire_overdue
 from repository.delivery.queue.lease import LostLease
 from repository.delivery.queue.schedule import (
     MAX_LOST_LEASES,
+    Lease,
     claim,
     return_leases_of,
     sweep_leases,
@@ -112,12 +114,13 @@ def test_a_dead_process_gives_back_at_once(deliveries):
         lambda held: lease.begin(held),
         lambda held: lease.renew(held),
         lambda held: lease.record_items(held, ["1.2"], {}, 10),
+        lambda held: lease.record_items(held, ["1.2"], {}, 10, is_end=True),
         lambda held: lease.forget_items(held, ["1.2"]),
         lambda held: lease.complete(held),
         lambda held: lease.stop(held, "awaiting_basis", "no_basis"),
         lambda held: lease.fail(held, Failure("retry", "no_connection", "gone")),
     ],
-    ids=["begin", "renew", "record_items", "forget_items", "complete", "stop", "fail"],
+    ids=["begin", "renew", "record_items", "record_last_items", "forget_items", "complete", "stop", "fail"],
 )
 def test_a_lost_lease_writes_nothing(deliveries, write):
     held = claim("w")
@@ -202,6 +205,40 @@ def test_a_success_forgets_the_failures(deliveries):
     lease.record_items(held, [uid], {}, 64)
     lease.complete(held)
     assert Destination.objects.get().consecutive_failures == 0
+
+
+def test_the_last_answer_and_the_end_are_one_write(deliveries, monkeypatch):
+    held, uid = begin_one()
+    with monkeypatch.context() as broken:
+        broken.setattr(lease.changes, "append", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            lease.record_items(held, [uid], {}, 64, is_end=True)
+    assert DeliveryItem.objects.get(delivery_id=held.delivery_id).state == DeliveryItem.WAITING
+    lease.record_items(held, [uid], {}, 64, is_end=True)
+    delivery = Delivery.objects.get(pk=held.delivery_id)
+    assert (delivery.state, delivery.lease_token) == (Delivery.DELIVERED, "")
+    assert DeliveryItem.objects.get(delivery=delivery).state == DeliveryItem.DELIVERED
+
+
+def test_what_arrived_is_not_sent_again_while_the_access_log_cannot_be_written(deliveries, monkeypatch):
+    held, uid = begin_one()
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise UnrecordedAccess("full")
+
+    monkeypatch.setattr(lease.audit, "record", refuse)
+    with pytest.raises(UnrecordedAccess):
+        lease.record_items(held, [uid], {}, 64, is_end=True)
+    assert DeliveryItem.objects.get(delivery=held.delivery_id).state == DeliveryItem.DELIVERED
+    assert Delivery.objects.get(pk=held.delivery_id).state == Delivery.SENDING
+
+
+def begin_one() -> tuple[Lease, str]:
+    """Claim a delivery and begin it; return its lease and the UID of its one instance."""
+    held = claim("w")
+    assert held is not None
+    lease.begin(held)
+    return held, DeliveryItem.objects.get(delivery_id=held.delivery_id).sop_instance_uid
 
 
 @pytest.mark.django_db(transaction=True)
