@@ -5,12 +5,13 @@ elsewhere is not theirs to know.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from access.actor import Actor
+from access import audit
+from access.actor import Actor, Scope
 from registry.models import MovedRow, Patient, PatientIdentifier, PatientMerge, Study
 
 KEEP = "keep_identity"
@@ -37,6 +38,19 @@ class MergePage:
 
     rows: tuple[PatientMerge, ...]
     following: int | None
+
+
+def keeper_of(actor: Actor, *, is_staff: bool) -> Actor:
+    """Return who keeps identities: the actor; people of the staff with the reach of the region, only here."""
+    if is_staff and actor.kind == "person":
+        return replace(actor, scope=Scope(region_wide=True))
+    return actor
+
+
+def record_read(actor: Actor, row: PatientMerge, *, door: str) -> None:
+    """Note in the log of both patients that a merge was looked at."""
+    for patient_id in (row.survivor_id, row.subsumed_id):
+        audit.record(actor, "merge_read", door=door, patient_id=patient_id, detail={"merge": row.pk})
 
 
 def merges_kept_by(actor: Actor) -> QuerySet[PatientMerge]:

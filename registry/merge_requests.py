@@ -4,6 +4,8 @@ An affinity domain says of each issuer `auto` or `queue` (`patient_domains`: `me
 patients are two, each found by its own number, and nothing is moved.
 """
 
+from collections.abc import Iterable
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -121,6 +123,16 @@ def requests_kept_by(actor: Actor) -> QuerySet[MergeRequest]:
         for side in ("survivor", "subsumed")
     ]
     return rows.filter(sides[0] | sides[1])
+
+
+def record_seen(actor: Actor, rows: Iterable[MergeRequest], *, door: str) -> None:
+    """Note in the log of each patient that requests about them were looked at."""
+    for row in rows:
+        for number in numbers_of(row):
+            patient = find_patient(number)
+            if patient is not None:
+                detail = {"request": row.pk}
+                audit.record(actor, "merge_read", door=door, patient_id=patient.pk, detail=detail)
 
 
 def numbers_of(row: MergeRequest) -> tuple[PatientNumber, PatientNumber]:

@@ -181,6 +181,14 @@ def _merge_again(
 def _refuse_out_of_order(row: PatientMerge) -> None:
     if row.undone_at is not None:
         raise MergeStands(f"merge {row.pk} was undone already")
+    resting = find_resting(row)
+    if resting:
+        names = ", ".join(str(key) for key in resting)
+        raise MergeStands(f"merge {row.pk} cannot be undone before the later {names}: undo the newest first")
+
+
+def find_resting(row: PatientMerge) -> list[int]:
+    """Return the later merges that rest on one, the newest first: they are undone before it is."""
     later = PatientMerge.objects.filter(undone_at=None, pk__gt=row.pk)
     mine = MovedRow.objects.filter(merge=row)
     again = MovedRow.objects.filter(table=OuterRef("table"), row=OuterRef("row"), merge__in=later)
@@ -188,9 +196,7 @@ def _refuse_out_of_order(row: PatientMerge) -> None:
     for table, key in mine.filter(Exists(again)).values_list("table", "row")[:_AT_ONCE]:
         found = MovedRow.objects.filter(table=table, row=key, merge__in=later)
         resting |= set(found.values_list("merge", flat=True))
-    if resting:
-        names = ", ".join(str(key) for key in sorted(resting, reverse=True))
-        raise MergeStands(f"merge {row.pk} cannot be undone before the later {names}: undo the newest first")
+    return sorted(resting, reverse=True)
 
 
 def _tell(

@@ -7,7 +7,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from access import audit
 from access.actor import Actor
 from access.database import run_write
 from deploy.api.base import DOOR, find, read_body, read_values
@@ -17,7 +16,7 @@ from deploy.api.merges import MergeView
 from deploy.api.patients import make_reference
 from registry.identity import find_number_fault, find_patient
 from registry.merge_listing import KEEP, MOST_A_PAGE
-from registry.merge_requests import make_request, numbers_of, refuse_request, requests_kept_by
+from registry.merge_requests import make_request, numbers_of, record_seen, refuse_request, requests_kept_by
 from registry.models import MergeRequest
 
 STATES = ("waiting", "made", "refused", "withdrawn")
@@ -82,7 +81,7 @@ class Requests(MergeView):
             rows = rows.filter(pk__lt=values["cursor"])
         most = values.get("limit", A_PAGE)
         found = list(rows.order_by("-pk")[: most + 1])
-        run_write(lambda: _record_read(self.actor, found[:most]))
+        run_write(lambda: record_seen(self.actor, found[:most], door=DOOR))
         return Response(
             {
                 "results": [describe_request(self.actor, row) for row in found[:most]],
@@ -148,12 +147,3 @@ def describe_request(actor: Actor, row: MergeRequest) -> dict[str, Any]:
         "merge": row.merge_id,
     }
     return dict(RequestRow(told).data)
-
-
-def _record_read(actor: Actor, rows: list[MergeRequest]) -> None:
-    for row in rows:
-        for number in numbers_of(row):
-            patient = find_patient(number)
-            if patient is not None:
-                detail = {"request": row.pk}
-                audit.record(actor, "merge_read", door=DOOR, patient_id=patient.pk, detail=detail)

@@ -1,14 +1,12 @@
 """Merges of patients over the management API: listed, looked at and undone by who keeps identities."""
 
-from dataclasses import replace
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from access import audit
-from access.actor import Actor, Scope
+from access.actor import Actor
 from access.database import run_write
 from deploy.api.base import DOOR, ApiView, find, read_body, read_values
 from deploy.api.merge_forms import (
@@ -25,11 +23,13 @@ from registry.merge_listing import (
     KEEP,
     MergeFilter,
     count_moved,
+    keeper_of,
     merges_kept_by,
     moved_numbers,
     name_moved_studies,
     narrow,
     read_page,
+    record_read,
 )
 from registry.merges import undo
 from registry.models import PatientMerge
@@ -44,8 +44,7 @@ class MergeView(ApiView):
     @property
     def keeper(self) -> Actor:
         """Who keeps: the actor, or staff with the reach it has here and nowhere else."""
-        is_staff = bool(getattr(self.session_user, "is_staff", False)) and self.actor.kind == "person"
-        return replace(self.actor, scope=Scope(region_wide=True)) if is_staff else self.actor
+        return keeper_of(self.actor, is_staff=bool(getattr(self.session_user, "is_staff", False)))
 
     def answer_page(self, wanted: MergeFilter, values: dict[str, Any]) -> Response:
         """Answer with one page of what is wanted."""
@@ -103,7 +102,7 @@ class MergeOne(MergeView):
     def get(self, request: Request, key: int) -> Response:
         """Show it with what it moved."""
         row = find(merges_kept_by(self.keeper), key)
-        run_write(lambda: _record_read(self.actor, row))
+        run_write(lambda: record_read(self.actor, row, door=DOOR))
         return self.answer_one(row)
 
 
@@ -120,11 +119,6 @@ class MergeUndo(MergeView):
         find(merges_kept_by(self.keeper), key)
         undone = run_write(lambda: undo(key, by=self.actor, reason=reason))
         return self.answer_one(undone)
-
-
-def _record_read(actor: Actor, row: PatientMerge) -> None:
-    for patient_id in (row.survivor_id, row.subsumed_id):
-        audit.record(actor, "merge_read", door=DOOR, patient_id=patient_id, detail={"merge": row.pk})
 
 
 def _read_query(request: Request) -> dict[str, Any]:
