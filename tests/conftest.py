@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 
 from access import kept
 from repository.journal.files import PREFIX
@@ -42,7 +43,8 @@ def forget_what_is_kept() -> None:
     """Every test has a database of its own: what is kept of the last one's must not meet it.
 
     That is what the process keeps, and the journal beside the packs that tests have in common: a database that does
-    not know it sends nothing.
+    not know it sends nothing. The language of the last request must not meet it either.
     """
     kept.forget()
+    translation.deactivate()
     shutil.rmtree(Path(settings.OBJECTS_ROOT) / PREFIX, ignore_errors=True)
