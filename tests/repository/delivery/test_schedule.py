@@ -210,7 +210,7 @@ def test_a_success_forgets_the_failures(deliveries):
 def test_the_last_answer_and_the_end_are_one_write(deliveries, monkeypatch):
     held, uid = begin_one()
     with monkeypatch.context() as broken:
-        broken.setattr(lease.changes, "append", lambda *_: 1 / 0)
+        broken.setattr("registry.changes.append", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             lease.record_items(held, [uid], {}, 64, is_end=True)
     assert DeliveryItem.objects.get(delivery_id=held.delivery_id).state == DeliveryItem.WAITING
@@ -226,7 +226,7 @@ def test_what_arrived_is_not_sent_again_while_the_access_log_cannot_be_written(d
     def refuse(*_arguments: object, **_named: object) -> None:
         raise UnrecordedAccess("full")
 
-    monkeypatch.setattr(lease.audit, "record", refuse)
+    monkeypatch.setattr("access.audit.record", refuse)
     with pytest.raises(UnrecordedAccess):
         lease.record_items(held, [uid], {}, 64, is_end=True)
     assert DeliveryItem.objects.get(delivery=held.delivery_id).state == DeliveryItem.DELIVERED
