@@ -30,7 +30,8 @@ WORDS = "Invalid number: wrong date or check digit"
 )
 def test_a_fault_is_said_in_words(value, issuer, english, swedish):
     identifier = PatientIdentifier(value=value, issuer=issuer)
-    assert describe_fault(identifier) == english
+    with translation.override("en"):
+        assert describe_fault(identifier) == english
     with translation.override("sv"):
         assert describe_fault(identifier) == swedish
 
