@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from access.actor import Actor
 from frontend.care_state import protected_among
-from frontend.found import is_own_record
 from frontend.people import Banner, describe_fault, format_number, read_banner
 from registry.affinity import affinity
 from registry.identity import find_patient
@@ -54,11 +52,11 @@ class Pair:
         return self.survivor, self.subsumed
 
 
-def make_request_pair(actor: Actor, row: MergeRequest) -> Pair | None:
-    """Show a request; None if a number is nobody's any more, or one of the two is who asks."""
+def make_request_pair(row: MergeRequest) -> Pair | None:
+    """Show a request; None if a number is nobody's any more."""
     found = [(number, find_patient(number)) for number in numbers_of(row)]
     patients = [patient for _number, patient in found if patient is not None]
-    if len(patients) < len(found) or _is_about_oneself(actor, patients):
+    if len(patients) < len(found):
         return None
     protected = protected_among(patient.pk for patient in patients)
     sides = [
@@ -74,11 +72,9 @@ def make_request_pair(actor: Actor, row: MergeRequest) -> Pair | None:
     return _make_pair(row, sides)
 
 
-def make_merge_pair(actor: Actor, row: PatientMerge) -> Pair | None:
-    """Show a merge with the numbers as they were before it; None if one of the two is who asks."""
+def make_merge_pair(row: PatientMerge) -> Pair:
+    """Show a merge with the numbers as they were before it."""
     patients = [row.survivor, row.subsumed]
-    if _is_about_oneself(actor, patients):
-        return None
     protected = protected_among(patient.pk for patient in patients)
     moved = moved_numbers([row]).get(row.pk, [])
     keys = {number.pk for number in moved}
@@ -90,10 +86,6 @@ def make_merge_pair(actor: Actor, row: PatientMerge) -> Pair | None:
         for patient, numbers in zip(patients, (kept, [*moved, *left]), strict=True)
     ]
     return _make_pair(row, sides)
-
-
-def _is_about_oneself(actor: Actor, patients: Iterable[Patient]) -> bool:
-    return any(is_own_record(actor, patient.pk) for patient in patients)
 
 
 def _make_pair(row: MergeRequest | PatientMerge, sides: list[Side]) -> Pair:

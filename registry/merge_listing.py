@@ -54,8 +54,13 @@ def record_read(actor: Actor, row: PatientMerge, *, door: str) -> None:
 
 
 def merges_kept_by(actor: Actor) -> QuerySet[PatientMerge]:
-    """Return the merges that the actor may see and undo; staff with the reach of the region all of them."""
+    """Return the merges that the actor may see and undo; staff with the reach of the region all of them.
+
+    Nobody keeps what is about themselves.
+    """
     rows = PatientMerge.objects.select_related("survivor", "subsumed")
+    if (oneself := patients_of_oneself(actor)) is not None:
+        rows = rows.exclude(Q(survivor__in=oneself) | Q(subsumed__in=oneself))
     if actor.scope.region_wide:
         return rows
     own = Study.objects.filter(custodian__unit__provider=actor.scope.provider_id or 0)
@@ -65,6 +70,14 @@ def merges_kept_by(actor: Actor) -> QuerySet[PatientMerge]:
         Exists(own.filter(pk=OuterRef("row"))), merge=OuterRef("pk"), table=Study._meta.label
     )
     return rows.filter(Exists(theirs) | Exists(moved))
+
+
+def patients_of_oneself(actor: Actor) -> QuerySet[Patient] | None:
+    """Return the patients who are the person who asks; None where it is not known who that is."""
+    if not actor.national_number:
+        return None
+    numbers = PatientIdentifier.objects.filter(value=actor.national_number, is_national=True)
+    return Patient.objects.filter(identifiers__in=numbers)
 
 
 def narrow(rows: QuerySet[PatientMerge], wanted: MergeFilter) -> QuerySet[PatientMerge]:

@@ -16,6 +16,7 @@ from access.rows import add
 from registry import changes
 from registry.affinity import affinity
 from registry.identity import Demographics, PatientNumber, find_or_create_patient, find_patient
+from registry.merge_listing import patients_of_oneself
 from registry.merge_moves import LINK, MERGE
 from registry.merges import ImpossibleMerge, merge
 from registry.models import MergeRequest, PatientIdentifier, PatientMerge, Study
@@ -109,20 +110,27 @@ def withdraw_link(first: PatientNumber, second: PatientNumber, *, by: Actor, rea
 def requests_kept_by(actor: Actor) -> QuerySet[MergeRequest]:
     """Return the requests that the actor may see and decide: about patients of whom the own provider keeps a study.
 
-    Staff with the reach of the region see all of them.
+    Staff with the reach of the region see all of them. Nobody keeps what is about themselves.
     """
     rows = MergeRequest.objects.select_related("merge")
+    if (oneself := patients_of_oneself(actor)) is not None:
+        theirs = PatientIdentifier.objects.filter(patient__in=oneself)
+        rows = rows.exclude(_names_one_of(theirs))
     if actor.scope.region_wide:
         return rows
     own = Study.objects.filter(
         custodian__unit__provider=actor.scope.provider_id or 0, person=OuterRef("patient")
     )
     kept = PatientIdentifier.objects.filter(Exists(own))
-    sides = [
-        Exists(kept.filter(value=OuterRef(f"{side}_value"), issuer=OuterRef(f"{side}_issuer")))
+    return rows.filter(_names_one_of(kept))
+
+
+def _names_one_of(numbers: QuerySet[PatientIdentifier]) -> Q:
+    survivor, subsumed = (
+        Exists(numbers.filter(value=OuterRef(f"{side}_value"), issuer=OuterRef(f"{side}_issuer")))
         for side in ("survivor", "subsumed")
-    ]
-    return rows.filter(sides[0] | sides[1])
+    )
+    return Q(survivor | subsumed)
 
 
 def record_seen(actor: Actor, rows: Iterable[MergeRequest], *, door: str) -> None:

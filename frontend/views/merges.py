@@ -36,19 +36,17 @@ def show_merges(request: HttpRequest, actor: Actor) -> HttpResponse:
     after = _read_key(request, "after")
     rows = list(waiting.filter(pk__gt=after or 0)[: A_PAGE + 1])
     page = read_page(merges_kept_by(keeper), before=_read_key(request, "before"), most=A_PAGE)
-    requests = [(row, make_request_pair(actor, row)) for row in rows[:A_PAGE]]
-    merges = [(row, make_merge_pair(actor, row)) for row in page.rows]
+    requests = [(row, make_request_pair(row)) for row in rows[:A_PAGE]]
 
     def record_all() -> None:
         record_seen(actor, [row for row, pair in requests if pair], door=DOOR)
-        for row, pair in merges:
-            if pair:
-                record_read(actor, row, door=DOOR)
+        for row in page.rows:
+            record_read(actor, row, door=DOOR)
 
     run_write(record_all)
     context = _base(request) | {
         "requests": [pair for _row, pair in requests if pair],
-        "merges": [pair for _row, pair in merges if pair],
+        "merges": [make_merge_pair(row) for row in page.rows],
         "after": rows[A_PAGE - 1].pk if len(rows) > A_PAGE else None,
         "before": page.following,
     }
@@ -61,7 +59,7 @@ def decide_request(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Show the two beside each other; posted, make them one with a fresh second factor, or refuse it."""
     keeper = _keeper(request, actor)
     row = requests_kept_by(keeper).filter(pk=pk).first()
-    pair = make_request_pair(actor, row) if row else None
+    pair = make_request_pair(row) if row else None
     if row is None or pair is None:
         raise Http404("no such request")
     form = MergeReasonForm(posted(request))
@@ -88,8 +86,7 @@ def show_merge(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
     """Show a merge and how much it moved; posted, part the two again with a fresh second factor."""
     keeper = _keeper(request, actor)
     row = merges_kept_by(keeper).filter(pk=pk).first()
-    pair = make_merge_pair(actor, row) if row else None
-    if row is None or pair is None:
+    if row is None:
         raise Http404("no such merge")
     form = MergeReasonForm(posted(request))
     if request.method == "POST":
@@ -100,7 +97,7 @@ def show_merge(request: HttpRequest, actor: Actor, pk: int) -> HttpResponse:
             return redirect("merge", pk)
     run_write(lambda: record_read(actor, row, door=DOOR))
     context = _base(request) | {
-        "pair": pair,
+        "pair": make_merge_pair(row),
         "row": row,
         "form": form,
         "studies": dict(count_moved(row)).get(Study._meta.label, 0),

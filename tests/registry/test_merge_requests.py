@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from access.models import AuditEvent
+from access.models import AuditEvent, User
 from registry.affinity import affinity
 from registry.affinity_domain.read import InvalidAffinity
 from registry.identity import PatientNumber, find_patient
@@ -100,6 +100,23 @@ def test_who_keeps_nothing_of_either_patient_learns_of_no_request(study, queue) 
     assert Keeper(study.custodian, "read_studies").get("merges/requests")[0] == 403
     staff = Keeper(make_department(), "keep_identity", is_staff=True)
     assert [one["id"] for one in staff.get("merges/requests")[1]["results"]] == [row.pk]
+
+
+def test_nobody_decides_about_themselves(study, queue) -> None:
+    queue(LOCAL_OID)
+    ask_by_message()
+    row = MergeRequest.objects.get()
+    oneself = Keeper(study.custodian, "keep_identity", is_staff=True)
+    User.objects.filter(pk=oneself.user.pk).update(national_number=PNR)
+    assert oneself.get("merges/requests") == (200, {"results": [], "next": None})
+    for act in ("make", "refuse"):
+        assert oneself.post(f"merges/requests/{row.pk}/{act}", reason="I know")[0] == 404
+    other = Keeper(study.custodian, "keep_identity")
+    made = other.post(f"merges/requests/{row.pk}/make", reason="Same card")[1]["merge"]
+    assert oneself.get("merges") == (200, {"results": [], "next": None})
+    assert oneself.get(f"merges/{made}")[0] == 404
+    assert oneself.post(f"merges/{made}/undo", reason="I know")[0] == 404
+    assert other.get(f"merges/{made}")[0] == 200
 
 
 def test_a_link_waits_and_is_withdrawn_by_its_feed(study, queue) -> None:
