@@ -68,7 +68,9 @@ def test_relation_without_a_reason_is_asked_for_again(world, doctor, tolvan):
 
 
 def test_choice_of_a_unit_is_one_click_and_opens_all_of_it(world, doctor):
-    newer = factory.make_study(world.patient, world.region.ystad, "MR", study_description="MR knä")
+    newer = factory.make_study(
+        world.patient, world.region.ystad, "MR", study_description="MR knä", accession_number="ACC-77"
+    )
     page = show(doctor, world.patient)
     assert page.count(f'name="unit" value="{world.region.ystad.unit_id}"') == 2
     assert "UL buk</a>" not in page

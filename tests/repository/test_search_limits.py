@@ -6,7 +6,8 @@ from django.utils import timezone
 from registry.models import Patient, Study
 from tests.repository.conftest import Vendor, make_vendor
 
-ROWS = 2000
+ROWS = 10_000
+"""PostgreSQL counts whole milliseconds: it must take more than one to look through them."""
 
 
 @pytest.fixture
