@@ -132,6 +132,8 @@ _WORDS = frozenset({"host", "ip", "status", "count", "total", "title", "uid"})
 """Particulars without blanks."""
 _NESTED = frozenset({"what", "why"})
 """Particulars that are sentences of this program themselves."""
+DEEPEST = 5
+"""So many sentences stand in one another at most: what goes on deeper is no text of this program."""
 _WORD, _TEXT = r"\S+", ".+"
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _CODE = re.compile(r"(.+?)( \([0-9A-Za-z ]+\))", re.DOTALL)
@@ -162,21 +164,24 @@ def is_from_receiver(delivery: Delivery) -> bool:
     return bool(text) and delivery.reason_code not in _OWN_CODES and _say(text) is None
 
 
-def _say(stored: str) -> str | None:
+def _say(stored: str, depth: int = DEEPEST) -> str | None:
     """Say a sentence of this program in the active language; None for words that are no such sentence."""
     if stored in _SENTENCES:
         return gettext(stored)
+    if not depth:
+        return None
     if found := _CODE.fullmatch(stored):
-        said = _say(found[1])
+        said = _say(found[1], depth - 1)
         if said is not None:
             return f"{said}{found[2]}"
     if found := _INSTANCE.fullmatch(stored):
-        return f"{found[1]}: {translate_error(found[2])}"
+        return f"{found[1]}: {_say(found[2], depth - 1) or found[2]}"
     for sentence, form in _FORMS:
         if found := form.fullmatch(stored):
-            return gettext(sentence) % {name: _fill(name, value) for name, value in found.groupdict().items()}
+            filled = {name: _fill(name, value, depth - 1) for name, value in found.groupdict().items()}
+            return gettext(sentence) % filled
     return None
 
 
-def _fill(name: str, value: str) -> str:
-    return translate_error(value) if name in _NESTED else value
+def _fill(name: str, value: str, depth: int) -> str:
+    return _say(value, depth) or value if name in _NESTED else value

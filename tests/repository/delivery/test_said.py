@@ -160,3 +160,9 @@ def test_the_receivers_own_words_within_a_sentence_are_kept():
 )
 def test_whose_words_they_are_is_known(code, stored, is_theirs):
     assert is_from_receiver(Delivery(reason_code=code, reason=stored)) is is_theirs
+
+
+@pytest.mark.parametrize("said", ["1: " * 5000 + "x", "answered 500, but " * 5000 + "x", "x" + " (1)" * 5000])
+def test_a_receiver_that_imitates_our_sentences_without_end_breaks_no_page(said):
+    with translation.override("sv"):
+        assert translate_error(said).endswith(said[-4000:])
