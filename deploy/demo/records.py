@@ -6,8 +6,10 @@ from access.database import run_write
 from access.models import Department
 from deploy.region.facts import Order as PlannedOrder
 from deploy.region.facts import Region, ReportState
+from deploy.region.facts import ReportVersion as PlannedVersion
 from deploy.region.facts import Study as PlannedStudy
 from registry.models import Order, Patient, PatientIdentifier, Report, ReportVersion, Study
+from registry.reports import ReportDraft, digest_of
 
 CHUNK = 40
 STATUS_OF = {
@@ -81,16 +83,26 @@ def _write_report(study: PlannedStudy, row: Study, order: Order) -> None:
         return
     report.orders.add(order)
     report.studies.add(row)
-    ReportVersion.objects.bulk_create(
-        ReportVersion(
-            report=report,
-            number=version.version,
-            status=STATUS_OF[version.state],
-            author=version.reader.to_dicom(),
-            text=f"{version.findings}\n\n{version.impression}",
-            authored_at=version.reported_at,
-        )
-        for version in study.reports
+    ReportVersion.objects.bulk_create(_make_version(report, version) for version in study.reports)
+
+
+def _make_version(report: Report, version: PlannedVersion) -> ReportVersion:
+    draft = ReportDraft(
+        patient=report.patient,
+        filler_number=report.filler_number,
+        status=STATUS_OF[version.state],
+        changed_at=version.reported_at,
+        author=version.reader.to_dicom(),
+        text=f"{version.findings}\n\n{version.impression}",
+    )
+    return ReportVersion(
+        report=report,
+        number=version.version,
+        status=draft.status,
+        author=draft.author,
+        text=draft.text,
+        authored_at=draft.changed_at,
+        digest=digest_of(draft),  # by which the journal and its receivers know a version
     )
 
 

@@ -32,6 +32,11 @@ from registry.models import Conflict, Destination, Order, Patient, Report, Repor
 print(json.dumps([model.objects.count() for model in (
     Department, Patient, Study, Order, Report, ReportVersion, Subscription, Destination, Conflict, Assignment)]))
 """
+DIGESTS = """
+import json
+from registry.models import ReportVersion
+print(json.dumps(sorted([row.report_id, bytes(row.digest).hex()] for row in ReportVersion.objects.all())))
+"""
 DELIVERY_STATES = """
 import json
 from collections import Counter
@@ -138,6 +143,9 @@ def test_demo_creates_organisation_people_orders_and_reports(demo):
     assert (departments, patients, studies) == (80, 8, 24)
     assert orders == 24 + len(region.open_orders)
     assert (written, versions) == (len(reports), sum(len(study.reports) for study in reports))
+    digests = json.loads(server.run_code(DIGESTS))
+    assert len({tuple(row) for row in digests}) == versions, "versions are known by what they say"
+    assert all(digest for _, digest in digests)
     assert (subscriptions, destinations, conflicts, people) == (11, 11, 0, 8)
     logins = server.home / "demo-logins.txt"
     assert logins.stat().st_mode & 0o777 == 0o600
