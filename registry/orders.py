@@ -69,6 +69,11 @@ class OrderDraft:
     study_instance_uids: tuple[str, ...] = ()
 
 
+def name_order(order: Order) -> list[str]:
+    """Name an order as any database would know it."""
+    return [order.accession_number, order.accession_issuer, order.placer_order_number, order.placer_issuer]
+
+
 def take_order(draft: OrderDraft) -> Order:
     """Write what a message says about an order, and link it; call it in a transaction.
 

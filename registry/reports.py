@@ -6,6 +6,7 @@ comes late goes where it belongs, and what comes again is there already.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -121,6 +122,19 @@ def find_report(source_number: str, issuer: str) -> Report | None:
 def sort_versions(versions: Sequence[ReportVersion]) -> list[ReportVersion]:
     """Sort versions from the oldest to the one that counts."""
     return sorted(versions, key=_place)
+
+
+def name_version(version: ReportVersion) -> list[str]:
+    """Name a version as any database would know it: number and issuer of its report, and the digest of what it says."""
+    return [version.report.filler_number, version.report.issuer, bytes(version.digest).hex()]
+
+
+def write_version_name(version: ReportVersion) -> str:
+    """Write that name as one text for UIDs to be made of; a version without a digest by its state and time."""
+    named = name_version(version)
+    if not version.digest:
+        named += [version.status, version.authored_at.isoformat()]
+    return json.dumps(named)
 
 
 def digest_of(draft: ReportDraft) -> bytes:

@@ -19,8 +19,9 @@ from registry.models import (
     Order,
     Patient,
     Report,
-    ReportVersion,
 )
+from registry.orders import name_order
+from registry.reports import name_version
 from repository.journal.columns import plain_columns, plain_values
 from repository.journal.files import Entry
 
@@ -53,11 +54,6 @@ def drop_repeated(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry, is_repeated in zip_longest(entries, repeated) if not is_repeated]
 
 
-def name_order(order: Order) -> list[str]:
-    """Name an order as any database would know it."""
-    return [order.accession_number, order.accession_issuer, order.placer_order_number, order.placer_issuer]
-
-
 def name_made_of(entry: DocumentEntry) -> Entry:
     """Name the order or the version of a report that a document was made of."""
     version = entry.report_version
@@ -65,11 +61,6 @@ def name_made_of(entry: DocumentEntry) -> Entry:
         "order": name_order(entry.order) if entry.order else None,
         "report_version": name_version(version) if version else None,
     }
-
-
-def name_version(version: ReportVersion) -> list[str]:
-    """Name a version of a report as any database would know it."""
-    return [version.report.filler_number, version.report.issuer, bytes(version.digest).hex()]
 
 
 def _said(entry: Entry) -> Entry:

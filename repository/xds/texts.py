@@ -5,6 +5,7 @@ A new version of a report replaces the one before, an addendum is appended to it
 Standard: IHE ITI TF-3 4.2.2 (RPLC, APND)
 """
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from registry.dtm import write_dtm
 from registry.identity import is_oid
 from registry.models import DocumentEntry, Order, ReportVersion, Study
 from registry.models.document import APPROVED
+from registry.orders import name_order
+from registry.reports import write_version_name
 from registry.submission import (
     AssociationDraft,
     Author,
@@ -101,7 +104,7 @@ def _publish_version(version: ReportVersion, study: Study, patient_id: str, conf
         if former is not None:
             run_write(lambda: deprecate([former]))
         return 0
-    uid = version.document_unique_id or _uid_of_version(version)
+    uid = version.document_unique_id or _uid(f"report/{write_version_name(version)}")
     if DocumentEntry.objects.filter(unique_id=uid).exists():
         return 0
     codes = affinity().manifest_codes.report
@@ -222,22 +225,10 @@ def _authors(person: str) -> tuple[Author, ...]:
     return (Author(person=text if "^" in text else f"^{text}"),) if text else ()
 
 
-def _uid_of_version(version: ReportVersion) -> str:
-    """Return the UID of a version's document: no key of the database is in it, as a rebuilt one gives them anew."""
-    report = version.report
-    told = bytes(version.digest).hex() or f"{version.number}/{version.authored_at.isoformat()}"
-    return _uid(f"report/{report.issuer}/{report.filler_number}/{told}")
-
-
 def _uid_of_request(order: Order, body: bytes) -> str:
-    """Return the UID of a request's document, made as that of a report is."""
-    named = (
-        order.accession_issuer,
-        order.accession_number,
-        order.placer_issuer,
-        order.placer_order_number,
-    )
-    return _uid(f"request/{'/'.join(named)}/{uuid5(NAMESPACE_OID, body.decode()).hex}")
+    """Return the UID of a request's document: no key of the database is in it, as a rebuilt one gives them anew."""
+    named = json.dumps(name_order(order))
+    return _uid(f"request/{named}/{uuid5(NAMESPACE_OID, body.decode()).hex}")
 
 
 def _uid(name: str) -> str:

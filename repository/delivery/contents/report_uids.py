@@ -12,21 +12,23 @@ from uuid import NAMESPACE_OID, uuid5
 
 from registry.affinity import affinity
 from registry.models import Report, ReportVersion
+from registry.reports import write_version_name
 
 
 def document_uid(version: ReportVersion) -> str:
     """Return the SOP Instance UID of a version of a report as an encapsulated document."""
-    return _uid(f"delivered-report/{_name_version(version)}")
+    return _uid(f"delivered-report/{write_version_name(version)}")
 
 
 def note_uid(version: ReportVersion) -> str:
     """Return the SOP Instance UID of the note that rejects what a version replaces."""
-    return _uid(f"delivered-report-note/{_name_version(version)}")
+    return _uid(f"delivered-report-note/{write_version_name(version)}")
 
 
 def series_uid(report: Report) -> str:
     """Return the Series Instance UID of the documents of a report."""
-    return _uid(f"delivered-report-series/{_name_report(report)}")
+    named = json.dumps([report.filler_number, report.issuer])
+    return _uid(f"delivered-report-series/{named}")
 
 
 def instance_number(version: ReportVersion) -> int:
@@ -48,14 +50,6 @@ def recall_uid(study_instance_uid: str, made_at: datetime, destination_id: int, 
         When the recall was opened: a rebuilt database counts its recalls anew.
     """
     return _uid(f"recall/{study_instance_uid}/{made_at.isoformat()}/{destination_id}/{generation}")
-
-
-def _name_report(report: Report) -> str:
-    return json.dumps([report.issuer, report.filler_number])
-
-
-def _name_version(version: ReportVersion) -> str:
-    return f"{_name_report(version.report)}/{bytes(version.digest).hex() or version.pk}"
 
 
 def _uid(name: str) -> str:
