@@ -9,6 +9,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 unset SAMSYN_TEST_POSTGRES
+# Hundreds of processes are started: each would compile a thousand files anew.
+unset PYTHONDONTWRITEBYTECODE
 workers=${PYTEST_WORKERS:-2}
 # Tests of servers wait for other processes half of their time. Their files go in the order of their names: by size,
 # those of a few slow tests would come last, and one worker would end the run alone.
